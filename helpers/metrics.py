@@ -1,0 +1,95 @@
+"""Counting what a classifier gets right, as notebook 10 writes it out by hand."""
+
+import torch
+from torch import Tensor
+
+
+def check_labels(labels: Tensor, num_samples: int) -> None:
+    """Raise unless `labels` are class indices, one whole number for each of `num_samples` samples.
+
+    Raises:
+        TypeError: the labels are not int64.
+        ValueError: the labels are one-hot, or not as many as the samples.
+    """
+    if labels.ndim != 1:
+        hint = "; for one-hot labels pass labels.argmax(dim=1)" if labels.ndim == 2 else ""
+        raise ValueError(f"labels must have shape (B,), got {tuple(labels.shape)}{hint}")
+    if labels.dtype != torch.int64:
+        raise TypeError(f"labels must be class indices of dtype int64, got {labels.dtype}")
+    if len(labels) != num_samples:
+        raise ValueError(
+            f"logits and labels must be equally long, got {num_samples} logits and "
+            f"{len(labels)} labels"
+        )
+
+
+def check_label_range(labels: Tensor, num_classes: int, name: str = "labels") -> None:
+    """Raise ValueError unless every label lies in 0 to num_classes - 1."""
+    if len(labels) == 0:
+        return
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= num_classes:
+        raise ValueError(
+            f"{name} must lie in 0..{num_classes - 1} for {num_classes} classes, "
+            f"got values from {low} to {high}"
+        )
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Return the share of samples whose largest logit is the one of their label, from 0 to 1.
+
+    Built in notebook 10, where averaging it over batches of unequal size goes wrong.
+
+    Args:
+        logits: (B, C) float, one row of class scores a sample.
+        labels: (B,) int64 class indices in 0..C-1, on the same device.
+
+    Raises:
+        TypeError: `labels` are not int64.
+        ValueError: the shapes or devices do not fit, there are no samples, a label is out of
+            range, or a logit is NaN (whose argmax would be counted as a prediction).
+    """
+    if logits.ndim != 2:
+        raise ValueError(f"logits must have shape (B, C), got {tuple(logits.shape)}")
+    check_labels(labels, len(logits))
+    if logits.device != labels.device:
+        raise ValueError(
+            f"logits and labels must be on one device, got {logits.device} and {labels.device}"
+        )
+    if len(labels) == 0:
+        raise ValueError("logits and labels must hold at least one sample, got none")
+    check_label_range(labels, logits.shape[1])
+    if torch.isnan(logits).any():
+        raise ValueError("logits must be numbers, got NaN")
+    return (logits.argmax(dim=1) == labels).sum().item() / len(labels)
+
+
+def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int) -> Tensor:
+    """Count how often each class was predicted for each true class.
+
+    Built in notebook 10.
+
+    Args:
+        predictions: (N,) int64 predicted class indices.
+        labels: (N,) int64 true class indices.
+        num_classes: C, a whole number of at least 1.
+
+    Returns:
+        (C, C) int64: row i, column j counts the samples of class i taken for class j.
+
+    Raises:
+        TypeError: predictions or labels are not int64.
+        ValueError: they differ in length, are not one-dimensional, or hold a class outside 0..C-1.
+    """
+    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
+        raise ValueError(f"num_classes must be a whole number of at least 1, got {num_classes!r}")
+    if predictions.ndim != 1 or predictions.dtype != torch.int64:
+        raise TypeError(
+            "predictions must be class indices of shape (N,) and dtype int64, got shape "
+            f"{tuple(predictions.shape)} and {predictions.dtype}"
+        )
+    check_labels(labels, len(predictions))
+    check_label_range(predictions, num_classes, "predictions")
+    check_label_range(labels, num_classes)
+    cells = torch.bincount(labels * num_classes + predictions, minlength=num_classes**2)
+    return cells.reshape(num_classes, num_classes)

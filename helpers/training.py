@@ -1,0 +1,334 @@
+"""A training loop worth keeping: what notebook 10 writes out by hand, with its checks added."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from tqdm import tqdm
+
+from helpers.data import BatchLoader
+from helpers.metrics import check_label_range, check_labels
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+Loader = Iterable[tuple[Tensor, Tensor]]
+
+
+class Metrics(NamedTuple):
+    """The mean loss and the accuracy (0 to 1) over the samples of one pass, each counted once."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass
+class History:
+    """What `fit` measured, one entry an epoch; `test_…` stay empty without a test loader.
+
+    `train_…` are taken during the epoch from the very forward passes that trained, so they lag
+    behind the weights by half an epoch or so. `seconds` is the training time alone.
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    test_loss: list[float] = field(default_factory=list)
+    test_accuracy: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """The number of whole epochs."""
+        return len(self.train_loss)
+
+    def add(self, train: Metrics, test: Metrics | None, seconds: float) -> None:
+        """Append the figures of one whole epoch."""
+        self.train_loss.append(train.loss)
+        self.train_accuracy.append(train.accuracy)
+        self.seconds.append(seconds)
+        if test is not None:
+            self.test_loss.append(test.loss)
+            self.test_accuracy.append(test.accuracy)
+
+
+class _Tally:
+    """Sums loss and correct answers on the device, so that reading them waits only once."""
+
+    def __init__(self) -> None:
+        self.losses: list[Tensor] = []
+        self.correct: list[Tensor] = []
+        self.sizes: list[int] = []
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        self.losses.append(loss.detach())
+        self.correct.append((logits.detach().argmax(dim=1) == labels).sum())
+        self.sizes.append(len(labels))
+
+    def metrics(self) -> Metrics:
+        losses = torch.stack(self.losses).double().cpu()
+        sizes = torch.tensor(self.sizes, dtype=torch.float64)
+        correct = torch.stack(self.correct).sum().item()
+        return Metrics((losses @ sizes / sizes.sum()).item(), correct / sum(self.sizes))
+
+    def first_bad_batch(self) -> int | None:
+        bad = ~torch.isfinite(torch.stack(self.losses)).cpu()
+        return int(bad.nonzero()[0]) + 1 if bad.any() else None
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    devices = {tensor.device for tensor in [*model.parameters(), *model.buffers()]}
+    if len(devices) > 1:
+        names = ", ".join(sorted(map(str, devices)))
+        raise ValueError(f"model must lie on one device, got parts on {names}")
+    if torch.device("meta") in devices:
+        raise ValueError("model must have real weights, got a model on the meta device")
+    return devices.pop() if devices else torch.device("cpu")
+
+
+@contextmanager
+def _mode(model: nn.Module, training: bool) -> Iterator[None]:
+    """Switch to train or eval mode and back to each module's own mode, whatever happens."""
+    before = {module: module.training for module in model.modules()}
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, was_training in before.items():
+            module.training = was_training
+
+
+def _check_images(images: Tensor) -> None:
+    if not images.is_floating_point():
+        raise TypeError(
+            f"images must be floating point, got {images.dtype}; for bytes use images.float() / 255"
+        )
+
+
+def _check_answer(logits: Tensor, labels: Tensor, trusted_classes: int | None) -> None:
+    """Raise unless the labels fit the logits; before a GPU sees a label that would crash it."""
+    if logits.ndim != 2:
+        raise ValueError(f"model must return logits of shape (B, C), got {tuple(logits.shape)}")
+    check_labels(labels, len(logits))
+    if trusted_classes is None:
+        check_label_range(labels, logits.shape[1])
+    elif trusted_classes > logits.shape[1]:
+        raise ValueError(
+            f"labels must lie in 0..{logits.shape[1] - 1} for {logits.shape[1]} classes, "
+            f"got values up to {trusted_classes - 1}"
+        )
+
+
+def _passes(
+    model: nn.Module, loader: Loader, loss_fn: LossFunction, title: str | None = None
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield (loss, logits (B, C), labels (B,)) for each batch, checked, on the model's device."""
+    device = _device_of(model)
+    # A BatchLoader has looked at its labels once; those of any other loader are read batch by
+    # batch, while they are still where the loader put them.
+    trusted_classes = loader.num_classes if isinstance(loader, BatchLoader) else None
+    # On stdout like the report, and gone without a trace when the epoch ends.
+    bar = tqdm(loader, desc=title, disable=title is None, leave=False, file=sys.stdout)
+    for images, labels in bar:
+        _check_images(images)
+        logits = model(images.to(device, non_blocking=True))
+        _check_answer(logits, labels, trusted_classes)
+        labels = labels.to(device, non_blocking=True)
+        loss = loss_fn(logits, labels)
+        if loss.ndim != 0:
+            raise ValueError(f"loss_fn must return one number, got shape {tuple(loss.shape)}")
+        yield loss, logits, labels
+
+
+def _bad_loss(loss: float, batch: int, epoch: int, learning_rate: float) -> FloatingPointError:
+    return FloatingPointError(
+        f"the loss became {loss} in epoch {epoch}, batch {batch}, at learning rate "
+        f"{learning_rate:g}: try a smaller one"
+    )
+
+
+def _check_trainable(model: nn.Module, optimizer: Optimizer) -> None:
+    trainable = {id(p) for p in model.parameters() if p.requires_grad}
+    if not trainable:
+        raise ValueError(
+            "model has no parameter to train: it holds none or all are frozen (requires_grad=False)"
+        )
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if not trainable & held:
+        raise ValueError(
+            "optimizer holds none of the model's trainable parameters: make it from "
+            "model.parameters() of this very model"
+        )
+
+
+def _check_loader(loader: Any, name: str) -> None:
+    if hasattr(loader, "__len__") and len(loader) == 0:
+        raise ValueError(f"{name} must yield at least one batch, got an empty loader")
+
+
+def _check_epochs(epochs: int) -> None:
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        raise ValueError(f"epochs must be a whole number of at least 1, got {epochs!r}")
+
+
+def _check_scheduler(scheduler: LRScheduler | None, loader: Any, epochs: int) -> None:
+    """Find out before training, not in its last epoch, that a schedule is too short."""
+    total = getattr(scheduler, "total_steps", None)
+    if scheduler is None or total is None or not hasattr(loader, "__len__"):
+        return
+    left, needed = total - scheduler.last_epoch, epochs * len(loader)
+    if left < needed:
+        raise ValueError(
+            f"scheduler must cover every batch: epochs x batches is {needed}, "
+            f"but it has {left} of its {total} steps left"
+        )
+
+
+def train_epoch(
+    model: nn.Module,
+    loader: Loader,
+    *,
+    optimizer: Optimizer,
+    loss_fn: LossFunction = F.cross_entropy,
+    scheduler: LRScheduler | None = None,
+    epoch: int = 1,
+    progress: bool = False,
+) -> Metrics:
+    """Train on every batch once; return the mean loss and accuracy of those same forward passes.
+
+    Built in notebook 10. On the CPU a NaN or infinite loss stops training before it reaches the
+    weights; on a GPU, where looking would make each batch wait, at the end of the epoch.
+
+    Args:
+        model: maps images (B, …) float to logits (B, C).
+        loader: yields (images, labels (B,) int64); they are moved to the model's device.
+        optimizer: made from this model's parameters.
+        loss_fn: maps (logits, labels) to the mean loss over the batch.
+        scheduler: stepped after every batch (not after every epoch).
+        epoch: the number to name in an error and in the progress bar.
+        progress: show a bar meanwhile.
+
+    Raises:
+        TypeError: images are not floating point, or labels are not int64.
+        ValueError: the loader is empty, shapes do not fit, a label is not in 0..C-1, the optimizer
+            holds none of the model's parameters, or all are frozen.
+        FloatingPointError: the loss became NaN or infinite.
+    """
+    _check_trainable(model, optimizer)
+    _check_loader(loader, "loader")
+    tally, rates = _Tally(), []
+    title = f"epoch {epoch}" if progress else None
+    with _mode(model, training=True):
+        for loss, logits, labels in _passes(model, loader, loss_fn, title):
+            rates.append(float(optimizer.param_groups[0]["lr"]))
+            tally.add(loss, logits, labels)
+            if loss.device.type == "cpu" and not math.isfinite(loss.item()):
+                raise _bad_loss(loss.item(), len(rates), epoch, rates[-1])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if scheduler is not None:
+                scheduler.step()
+    return _read(tally, rates, epoch)
+
+
+def _read(tally: _Tally, rates: list[float], epoch: int) -> Metrics:
+    if not rates:
+        raise ValueError("loader must yield at least one batch, got an empty loader")
+    if (batch := tally.first_bad_batch()) is not None:
+        raise _bad_loss(tally.losses[batch - 1].item(), batch, epoch, rates[batch - 1])
+    return tally.metrics()
+
+
+def evaluate(model: nn.Module, loader: Loader, loss_fn: LossFunction = F.cross_entropy) -> Metrics:
+    """Return the mean loss and the accuracy of `model`, in eval mode, without touching it.
+
+    Built in notebook 10. Each sample counts once, whatever the sizes of the batches.
+
+    Args:
+        model: maps images (B, …) float to logits (B, C).
+        loader: yields (images, labels (B,) int64); they are moved to the model's device.
+        loss_fn: maps (logits, labels) to the mean loss over the batch.
+
+    Raises:
+        TypeError: images are not floating point, or labels are not int64.
+        ValueError: the loader is empty, shapes do not fit, or a label is not in 0..C-1.
+    """
+    _check_loader(loader, "loader")
+    tally = _Tally()
+    with _mode(model, training=False), torch.no_grad():
+        for loss, logits, labels in _passes(model, loader, loss_fn):
+            tally.add(loss, logits, labels)
+    if not tally.sizes:
+        raise ValueError("loader must yield at least one batch, got an empty loader")
+    return tally.metrics()
+
+
+def _report(epoch: int, epochs: int, train: Metrics, test: Metrics | None, seconds: float) -> str:
+    tested = f"   test loss {test.loss:.4f} accuracy {test.accuracy:.4f}" if test else ""
+    return (
+        f"epoch {epoch:{len(str(epochs))}}/{epochs}   train loss {train.loss:.4f} "
+        f"accuracy {train.accuracy:.4f}{tested}   {seconds:.1f} s"
+    )
+
+
+def fit(
+    model: nn.Module,
+    train_loader: Loader,
+    test_loader: Loader | None = None,
+    *,
+    optimizer: Optimizer,
+    epochs: int,
+    loss_fn: LossFunction = F.cross_entropy,
+    scheduler: LRScheduler | None = None,
+    progress: bool = True,
+) -> History:
+    """Train `model` for `epochs` epochs, evaluating it after each, and return what was measured.
+
+    Built in notebook 10. Ctrl-C ends training and returns the history of the whole epochs so far,
+    marked as `interrupted`. The model goes back to the mode (train or eval) that it came in.
+
+    Args:
+        model: maps images (B, …) float to logits (B, C); training happens where it lies.
+        train_loader: yields (images, labels (B,) int64), a BatchLoader or any DataLoader.
+        test_loader: the same for evaluation, or None to leave it out.
+        optimizer: made from this model's parameters.
+        epochs: how often to go through `train_loader`, at least 1.
+        loss_fn: maps (logits, labels) to the mean loss over the batch.
+        scheduler: stepped after every batch (not after every epoch).
+        progress: show a bar while an epoch runs and a line as it ends.
+
+    Raises:
+        TypeError: images are not floating point, or labels are not int64.
+        ValueError: `epochs`, a loader, the labels, the optimizer or the schedule do not fit.
+        FloatingPointError: the loss became NaN or infinite; epoch, batch and rate are named.
+    """
+    _check_epochs(epochs)
+    _check_loader(train_loader, "train_loader")
+    _check_loader(test_loader, "test_loader")
+    _check_scheduler(scheduler, train_loader, epochs)
+    history = History()
+    run_epoch = partial(
+        train_epoch, model, train_loader, optimizer=optimizer, loss_fn=loss_fn, scheduler=scheduler
+    )
+    try:
+        for epoch in range(1, epochs + 1):
+            start = time.perf_counter()
+            train = run_epoch(epoch=epoch, progress=progress)
+            seconds = time.perf_counter() - start
+            test = None if test_loader is None else evaluate(model, test_loader, loss_fn)
+            history.add(train, test, seconds)
+            if progress:
+                print(_report(epoch, epochs, train, test, seconds))
+    except KeyboardInterrupt:
+        history.interrupted = True
+        print(f"stopped by Ctrl-C: {history.epochs} of {epochs} epochs are whole and kept")
+    return history

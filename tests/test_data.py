@@ -1,0 +1,808 @@
+"""helpers.data: real files, a real server on loopback, real processes."""
+
+import contextlib
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pooch
+import pytest
+import torch
+
+from helpers import data, sketches
+from helpers.data import BatchLoader, DatasetUnavailable, fashion_mnist
+
+TRAIN, TEST = 30, 20
+REAL_FILES, DEFAULT_HOME = data.FILES, data._default_home
+OFFICIAL = os.environ.get("FASHION_MNIST_DIR")  # before the fixture below hides it
+
+
+# A data set of our own: Fashion-MNIST's file names and format, fifty images
+
+
+def idx(values: torch.Tensor) -> bytes:
+    header = struct.pack(">BBBB", 0, 0, 8, values.ndim) + struct.pack(
+        f">{values.ndim}I", *values.shape
+    )
+    return header + values.numpy().tobytes()
+
+
+def make_files() -> dict[str, bytes]:
+    generator = torch.Generator().manual_seed(0)
+    files = {}
+    for part, count in (("train", TRAIN), ("t10k", TEST)):
+        images = torch.randint(256, (count, 28, 28), dtype=torch.uint8, generator=generator)
+        files[f"{part}-images-idx3-ubyte"] = idx(images)
+        files[f"{part}-labels-idx1-ubyte"] = idx((torch.arange(count) % 10).to(torch.uint8))
+    return files
+
+
+UNPACKED = make_files()
+ARCHIVES = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in UNPACKED.items()}
+TABLE = {
+    name: (
+        hashlib.sha256(ARCHIVES[f"{name}.gz"]).hexdigest(),
+        hashlib.sha256(content).hexdigest(),
+    )
+    for name, content in UNPACKED.items()
+}
+IMAGES = "train-images-idx3-ubyte"
+
+
+def put(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def raw(place: Path) -> Path:
+    return place / "FashionMNIST" / "raw"
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def assert_nothing_broken(home: Path) -> None:
+    """Only whole files, and no other file or folder but the lock."""
+    for path in raw(home).iterdir():
+        if path.name != ".lock":
+            assert path.read_bytes() == (UNPACKED | ARCHIVES)[path.name]
+
+
+def assert_loaded(loaders: tuple[BatchLoader, BatchLoader], source: str = "fashion-mnist") -> None:
+    train, test = loaders
+    assert (train.source, test.source) == (source, source)
+    assert (train.num_samples, test.num_samples) == (TRAIN, TEST)
+    assert idx(test.images.squeeze(1)) == UNPACKED["t10k-images-idx3-ubyte"]
+
+
+# A server: the first part of the path says how it behaves
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: "Server"
+
+    def do_GET(self) -> None:
+        _, behaviour, name = self.path.split("/")
+        self.server.requests.append(f"{behaviour}/{name}")
+        with contextlib.suppress(ConnectionError):
+            getattr(self, behaviour)(ARCHIVES[name])
+
+    def answer(self, body: bytes, length: int | None = None, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def good(self, body: bytes) -> None:
+        self.answer(body)
+
+    def slow(self, body: bytes) -> None:
+        """Late enough for two processes to be at it at once."""
+        self.server.released.wait(0.2)
+        self.answer(body)
+
+    def unavailable(self, body: bytes) -> None:
+        self.answer(b"come back later", status=503)
+
+    def cut(self, body: bytes) -> None:
+        self.answer(body[: len(body) // 2], length=len(body))
+
+    def short(self, body: bytes) -> None:
+        self.answer(body[: len(body) // 2])
+
+    def empty(self, body: bytes) -> None:
+        self.answer(b"")
+
+    def html(self, body: bytes) -> None:
+        self.answer(b"<html>Please log in to the hotel's network</html>")
+
+    def flipped(self, body: bytes) -> None:
+        self.answer(body[:-1] + bytes([body[-1] ^ 1]))
+
+    def hang(self, body: bytes) -> None:
+        self.server.released.wait(60)
+
+    def stall(self, body: bytes) -> None:
+        """Half of the body, then silence."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2])
+        self.wfile.flush()
+        self.server.stalled.set()
+        self.server.released.wait(60)
+
+    def trickle(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(10**9))
+        self.end_headers()
+        while not self.server.released.wait(0.01):
+            self.wfile.write(bytes(1024))
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests: list[str] = []
+        self.stalled, self.released = threading.Event(), threading.Event()
+
+    def mirror(self, behaviour: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{behaviour}/"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server
+        server.released.set()
+        server.shutdown()
+
+
+@pytest.fixture
+def dead_mirror() -> str:
+    """A port of this machine where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}/"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The default home of these tests: nothing here touches the repository's data/."""
+    home = tmp_path / "home"
+    monkeypatch.setattr(data, "_default_home", lambda: home)
+    return home
+
+
+@pytest.fixture(autouse=True)
+def small_world(monkeypatch: pytest.MonkeyPatch, home: Path, dead_mirror: str) -> None:
+    monkeypatch.delenv("FASHION_MNIST_DIR", raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(data, "FILES", TABLE)
+    monkeypatch.setattr(data, "MIRRORS", (dead_mirror,))
+    monkeypatch.setattr(data, "TIMEOUT", 0.5)
+    monkeypatch.setattr(sketches, "PER_CLASS", {True: 6, False: 2})  # drawn in no time
+
+
+# BatchLoader
+
+
+def tensors(count: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images that carry their own number, and labels equal to it."""
+    numbers = torch.arange(count)
+    return numbers.to(torch.uint8).view(-1, 1, 1).repeat(1, 28, 28), numbers
+
+
+def order_of(loader: BatchLoader) -> list[int]:
+    return torch.cat([labels for _, labels in loader]).tolist()
+
+
+def test_batches_are_the_images_divided_by_255() -> None:
+    images = torch.arange(4 * 784).remainder(256).to(torch.uint8).view(4, 28, 28)
+    loader = BatchLoader(images, torch.tensor([3, 1, 2, 0]), 3)
+    batches = list(loader)
+    assert [tuple(batch.shape) for batch, _ in batches] == [(3, 1, 28, 28), (1, 1, 28, 28)]
+    assert torch.equal(torch.cat([batch for batch, _ in batches]), images.unsqueeze(1) / 255)
+    assert torch.cat([labels for _, labels in batches]).tolist() == [3, 1, 2, 0]
+    assert batches[0][0].dtype == torch.float32
+    assert batches[0][1].dtype == torch.int64
+    assert len(loader) == len(batches) == 2
+
+
+@pytest.mark.parametrize(("count", "batch_size", "length"), [(10, 5, 2), (10, 4, 3), (3, 256, 1)])
+def test_length_counts_the_short_last_batch(count: int, batch_size: int, length: int) -> None:
+    loader = BatchLoader(*tensors(count), batch_size)
+    assert len(loader) == len(list(loader)) == length
+
+
+def test_attributes_and_repr() -> None:
+    loader = BatchLoader(*tensors(), 4)
+    assert (loader.num_samples, loader.num_classes, loader.batch_size) == (10, 10, 4)
+    assert loader.source == "tensors"
+    assert loader.images.shape == (10, 1, 28, 28)
+    assert loader.images.dtype == torch.uint8
+    assert repr(loader) == (
+        "BatchLoader(10 images of 28x28, 10 classes, batch_size=4, shuffle=False, seed=0, "
+        "source='tensors', device='cpu')"
+    )
+
+
+def test_four_dimensions_and_other_sizes() -> None:
+    images = torch.zeros(2, 1, 32, 20, dtype=torch.uint8)
+    batch, _ = next(iter(BatchLoader(images, torch.zeros(2, dtype=torch.int64), 2)))
+    assert batch.shape == (2, 1, 32, 20)
+
+
+def test_an_epoch_visits_every_sample_once_and_keeps_the_labels() -> None:
+    loader = BatchLoader(*tensors(100), 7, shuffle=True)
+    for _ in range(3):
+        seen = []
+        for images, labels in loader:
+            assert torch.equal((images[:, 0, 5, 5] * 255).round().long(), labels)
+            seen += labels.tolist()
+        assert sorted(seen) == list(range(100))
+
+
+def test_orders_differ_between_epochs_and_seeds() -> None:
+    loaders = [BatchLoader(*tensors(100), 10, shuffle=True, seed=seed) for seed in range(3)]
+    orders = [tuple(order_of(loader)) for loader in loaders for _ in range(3)]
+    assert len(set(orders)) == 9
+    assert tuple(range(100)) not in orders
+
+
+def test_the_same_seed_gives_the_same_orders() -> None:
+    first, second = (BatchLoader(*tensors(100), 10, shuffle=True, seed=5) for _ in range(2))
+    assert [order_of(first) for _ in range(3)] == [order_of(second) for _ in range(3)]
+
+
+def test_without_shuffle_the_order_stays() -> None:
+    loader = BatchLoader(*tensors(), 3)
+    assert order_of(loader) == order_of(loader) == list(range(10))
+
+
+def test_state_dict_brings_the_order_back() -> None:
+    loader = BatchLoader(*tensors(100), 10, shuffle=True, seed=4)
+    order_of(loader)
+    state = json.loads(json.dumps(loader.state_dict()))
+    assert state == {"seed": 4, "epoch": 1}
+    expected = [order_of(loader) for _ in range(2)]
+    resumed = BatchLoader(*tensors(100), 10, shuffle=True)
+    resumed.load_state_dict(state)
+    assert [order_of(resumed) for _ in range(2)] == expected
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        {},
+        {"seed": 1},
+        {"seed": 1, "epoch": 2, "more": 3},
+        {"seed": 1, "epoch": -1},
+        {"seed": 1.5, "epoch": 0},
+        {"seed": True, "epoch": 0},
+    ],
+)
+def test_a_bad_state_changes_nothing(state: object) -> None:
+    loader = BatchLoader(*tensors(), 3, seed=8)
+    with pytest.raises((TypeError, ValueError), match="state"):
+        loader.load_state_dict(state)
+    assert loader.state_dict() == {"seed": 8, "epoch": 0}
+
+
+def test_two_iterators_do_not_disturb_each_other() -> None:
+    loader = BatchLoader(*tensors(100), 10, shuffle=True, seed=1)
+    alone = BatchLoader(*tensors(100), 10, shuffle=True, seed=1)
+    pairs = [(a.tolist(), b.tolist()) for (_, a), (_, b) in zip(loader, loader, strict=True)]
+    first, second = (
+        [i for batch in batches for i in batch] for batches in zip(*pairs, strict=True)
+    )
+    assert (first, second) == (order_of(alone), order_of(alone))
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    before = torch.get_rng_state()
+    list(BatchLoader(*tensors(), 3, shuffle=True))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_changing_a_batch_does_not_change_the_data() -> None:
+    for shuffle in (False, True):
+        loader = BatchLoader(*tensors(), 10, shuffle=shuffle)
+        images, labels = next(iter(loader))
+        images.zero_()
+        labels.zero_()
+        assert torch.equal(loader.labels, tensors()[1])
+        assert torch.equal(loader.images.squeeze(1), tensors()[0])
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.0, True, "8", None])
+def test_bad_batch_size(batch_size: object) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^batch_size must be .*got"):
+        BatchLoader(*tensors(), batch_size)
+    with pytest.raises((TypeError, ValueError), match=r"^batch_size must be .*got"):
+        fashion_mnist(batch_size)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, True])
+def test_bad_seed(seed: object) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^seed must be .*got"):
+        BatchLoader(*tensors(), 2, seed=seed)
+
+
+GOOD_IMAGES, GOOD_LABELS = tensors(4)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "error", "message"),
+    [
+        (GOOD_IMAGES.tolist(), GOOD_LABELS, TypeError, "images must be a tensor, got list"),
+        (GOOD_IMAGES.float(), GOOD_LABELS, TypeError, "images must be of dtype torch.uint8"),
+        (GOOD_IMAGES[0], GOOD_LABELS, ValueError, "images must be of shape"),
+        (GOOD_IMAGES.view(2, 2, 28, 28), GOOD_LABELS, ValueError, "images must be of shape"),
+        (GOOD_IMAGES[:0], GOOD_LABELS[:0], ValueError, "images must hold at least one"),
+        (GOOD_IMAGES, GOOD_LABELS.tolist(), TypeError, "labels must be a tensor, got list"),
+        (GOOD_IMAGES, GOOD_LABELS.float(), TypeError, "labels must be of dtype torch.int64"),
+        (GOOD_IMAGES, GOOD_LABELS[:3], ValueError, "labels must be of shape"),
+        (GOOD_IMAGES, torch.eye(4).long(), ValueError, "labels must be of shape"),
+        (GOOD_IMAGES, GOOD_LABELS - 1, ValueError, "labels must be 0 or more, got -1"),
+        (GOOD_IMAGES, GOOD_LABELS.to("meta"), ValueError, "labels must be on cpu"),
+    ],
+)
+def test_bad_tensors(images: object, labels: object, error: type, message: str) -> None:
+    with pytest.raises(error, match=f"^{message}"):
+        BatchLoader(images, labels, 2)
+
+
+# Files that are there already
+
+
+def test_archives_in_the_home_are_unpacked(home: Path) -> None:
+    put(home, ARCHIVES)
+    assert_loaded(fashion_mnist(8, source="fashion-mnist"))
+    assert_loaded(fashion_mnist(8))
+    assert_nothing_broken(home)
+
+
+def test_only_the_training_loader_shuffles(home: Path) -> None:
+    put(home, ARCHIVES)
+    train, test = fashion_mnist(8, seed=3)
+    assert (train.shuffle, test.shuffle) == (True, False)
+    assert train.state_dict() == {"seed": 3, "epoch": 0}
+    assert order_of(test) == [i % 10 for i in range(TEST)]
+
+
+def test_root_with_archives_is_unpacked_there(tmp_path: Path, home: Path) -> None:
+    root = put(tmp_path / "mine", ARCHIVES)
+    assert_loaded(fashion_mnist(8, root=str(root)))
+    assert_nothing_broken(root)
+    assert not home.exists()
+
+
+def test_variable_with_archives_is_only_read(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = put(tmp_path / "given", ARCHIVES)
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(place))
+    assert_loaded(fashion_mnist(8))
+    assert_loaded(fashion_mnist(8))
+    assert snapshot(place) == ARCHIVES
+    assert_nothing_broken(home)
+
+
+@pytest.mark.parametrize("beside", [{}, ARCHIVES])
+def test_variable_with_torchvisions_layout_is_used_in_place(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, beside: dict[str, bytes]
+) -> None:
+    place = tmp_path / "given"
+    put(raw(place), UNPACKED | beside)
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(place))
+    before = snapshot(place)
+    assert_loaded(fashion_mnist(8))
+    assert snapshot(place) == before
+    assert not home.exists()
+
+
+def test_root_goes_before_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path / "nowhere"))
+    assert_loaded(fashion_mnist(8, root=put(tmp_path / "mine", ARCHIVES)))
+
+
+@pytest.mark.parametrize("source", ["auto", "fashion-mnist"])
+def test_variable_that_points_to_nothing_is_loud(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path / "typo"))
+    with pytest.raises(DatasetUnavailable, match=r"FASHION_MNIST_DIR.*typo.*t10k-labels") as caught:
+        fashion_mnist(8, source=source)
+    assert all(name in str(caught.value) for name in ARCHIVES)
+
+
+def test_variable_that_lacks_one_file_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = put(tmp_path / "given", ARCHIVES)
+    (place / f"{IMAGES}.gz").unlink()
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(place))
+    with pytest.raises(DatasetUnavailable, match=rf"lacks {IMAGES}\.gz:"):
+        fashion_mnist(8)
+
+
+def test_an_empty_variable_counts_as_unset(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASHION_MNIST_DIR", "")
+    put(home, ARCHIVES)
+    assert_loaded(fashion_mnist(8))
+
+
+def test_what_an_old_torchvision_left_is_not_read(home: Path) -> None:
+    put(home, ARCHIVES)
+    put(home / "FashionMNIST" / "processed", {"training.pt": b"", "test.pt": b""})
+    with pytest.raises(DatasetUnavailable, match="processed"):
+        fashion_mnist(8)
+
+
+@pytest.mark.parametrize("source", ["sketch", "", None, "Fashion-MNIST"])
+def test_unknown_source(source: object) -> None:
+    with pytest.raises(ValueError, match="'auto', 'fashion-mnist', 'sketches'"):
+        fashion_mnist(8, source=source)
+
+
+# Damage
+
+
+def truncated(content: bytes) -> bytes:
+    return content[:-1]
+
+
+def one_bit_flipped(content: bytes) -> bytes:
+    return content[:20] + bytes([content[20] ^ 4]) + content[21:]
+
+
+def other_content(content: bytes) -> bytes:
+    return b"MNIST, perhaps"
+
+
+DAMAGES = [truncated, one_bit_flipped, other_content]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", [IMAGES, "t10k-labels-idx1-ubyte.gz"])
+@pytest.mark.parametrize("source", ["auto", "fashion-mnist"])
+@pytest.mark.parametrize("named_by", ["root", "variable"])
+def test_damage_in_the_users_folder_is_loud_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage, name: str, source: str, named_by: str
+) -> None:
+    place = tmp_path / "mine"
+    put(raw(place), UNPACKED | ARCHIVES)
+    path = raw(place) / name
+    path.write_bytes(damage(path.read_bytes()))
+    before = snapshot(place)
+    root = place if named_by == "root" else None
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(place))
+    with pytest.raises(DatasetUnavailable, match=rf"{name} is damaged.*expected") as caught:
+        fashion_mnist(8, root=root, source=source)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in str(caught.value)
+    assert snapshot(place) == before
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_archive_in_the_users_folder(tmp_path: Path, damage) -> None:
+    root = put(tmp_path / "mine", ARCHIVES)
+    (root / f"{IMAGES}.gz").write_bytes(damage(ARCHIVES[f"{IMAGES}.gz"]))
+    before = snapshot(root)
+    with pytest.raises(DatasetUnavailable, match=rf"{IMAGES}\.gz is damaged"):
+        fashion_mnist(8, root=root)
+    assert snapshot(root) == before
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_the_home_heals_from_its_archive(home: Path, damage) -> None:
+    put(raw(home), ARCHIVES)
+    fashion_mnist(8)
+    path = raw(home) / IMAGES
+    path.write_bytes(damage(path.read_bytes()))
+    assert_loaded(fashion_mnist(8))
+    assert_nothing_broken(home)
+
+
+def test_the_home_heals_by_download(
+    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "MIRRORS", (server.mirror("good"),))
+    put(raw(home), UNPACKED | ARCHIVES)
+    put(raw(home), {IMAGES: b"", f"{IMAGES}.gz": one_bit_flipped(ARCHIVES[f"{IMAGES}.gz"])})
+    assert_loaded(fashion_mnist(8))
+    assert_nothing_broken(home)
+    assert server.requests == [f"good/{IMAGES}.gz"]
+
+
+# Downloading
+
+
+def test_download(home: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    monkeypatch.setattr(data, "MIRRORS", (server.mirror("good"),))
+    assert_loaded(fashion_mnist(8))
+    assert_loaded(fashion_mnist(8))
+    assert snapshot(raw(home)) == UNPACKED | ARCHIVES
+    assert len(server.requests) == 4
+    assert capfd.readouterr() == ("", "")
+
+
+def test_download_into_root(
+    tmp_path: Path, home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "MIRRORS", (server.mirror("good"),))
+    assert_loaded(fashion_mnist(8, root=tmp_path / "new" / "folder"))
+    assert snapshot(raw(tmp_path / "new" / "folder")) == UNPACKED | ARCHIVES
+    assert not home.exists()
+
+
+FAULTS = {
+    "unavailable": "HTTP 503",
+    "cut": "",
+    "short": "other content",
+    "empty": "other content",
+    "html": "other content",
+    "flipped": "other content",
+    "hang": "Timeout",
+    "stall": "",
+    "trickle": "not complete after",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_leaves_nothing_broken_and_the_next_call_heals(
+    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(data, "PATIENCE", 0.3)
+    monkeypatch.setattr(data, "MIRRORS", (server.mirror(fault),))
+    with pytest.raises(DatasetUnavailable, match=rf"127\.0\.0\.1:\d+: .*{FAULTS[fault]}"):
+        fashion_mnist(8, source="fashion-mnist")
+    assert len(server.requests) == 1, "the other files were asked for as well"
+    assert_nothing_broken(home)
+    monkeypatch.setattr(data, "MIRRORS", (server.mirror("good"),))
+    assert_loaded(fashion_mnist(8, source="fashion-mnist"))
+    assert_nothing_broken(home)
+
+
+def test_a_bad_mirror_is_passed_over_and_then_asked_last(
+    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirrors = server.mirror("unavailable"), server.mirror("html"), server.mirror("good")
+    monkeypatch.setattr(data, "MIRRORS", mirrors)
+    assert_loaded(fashion_mnist(8, source="fashion-mnist"))
+    behaviours = [request.split("/")[0] for request in server.requests]
+    assert behaviours == ["unavailable", "html", "good", "good", "good", "good"]
+    assert_nothing_broken(home)
+
+
+def test_all_reasons_are_given(
+    home: Path, server: Server, dead_mirror: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirrors = dead_mirror, server.mirror("unavailable"), server.mirror("html")
+    monkeypatch.setattr(data, "MIRRORS", mirrors)
+    with pytest.raises(DatasetUnavailable, match=r"ConnectionError; .*HTTP 503; .*other content"):
+        fashion_mnist(8, source="fashion-mnist")
+
+
+# Several processes
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from helpers import data
+
+given = json.loads(sys.argv[1])
+data.FILES, data.MIRRORS = given["files"], (given["mirror"],)
+data._default_home = lambda: Path(given["home"])
+print("ready", flush=True)
+input()
+train, test = data.fashion_mnist(8, source="fashion-mnist")
+print(train.num_samples, test.num_samples)
+"""
+
+
+def start(home: Path, mirror: str) -> subprocess.Popen[str]:
+    """A process that has imported everything and waits for a line to begin."""
+    given = json.dumps({"files": TABLE, "mirror": mirror, "home": str(home)})
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, given],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(data.__file__).parent.parent,
+    )
+
+
+def test_two_processes_fetch_each_archive_once(home: Path, server: Server) -> None:
+    with start(home, server.mirror("slow")) as first, start(home, server.mirror("slow")) as second:
+        for process in (first, second):
+            assert process.stdout.readline() == "ready\n"
+        for process in (first, second):
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in (first, second):
+            assert process.communicate(timeout=60)[0] == f"{TRAIN} {TEST}\n"
+            assert process.returncode == 0
+    assert sorted(server.requests) == sorted(f"slow/{name}" for name in ARCHIVES)
+    assert_nothing_broken(home)
+
+
+def test_a_process_killed_in_mid_download_does_no_harm(
+    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with start(home, server.mirror("stall")) as process:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        assert server.stalled.wait(60)
+        process.kill()
+    assert list((raw(home) / ".unfinished").iterdir())
+    monkeypatch.setattr(data, "MIRRORS", (server.mirror("good"),))
+    assert_loaded(fashion_mnist(8, source="fashion-mnist"))
+    assert_nothing_broken(home)
+
+
+# Folders that cannot be used
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in /tmp, its `home` the default home; run by somebody who is not root."""
+    if os.name == "nt":
+        pytest.skip("Windows has no permission bits to take away")
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    monkeypatch.setattr(data, "_default_home", lambda: folder / "home")
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        if user == 0:
+            os.seteuid(0)
+        for path in [folder, *folder.rglob("*")]:
+            path.chmod(0o777)
+        shutil.rmtree(folder)
+
+
+def test_read_only_archives_are_unpacked_into_the_home(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = put(shared / "given", ARCHIVES)
+    place.chmod(0o555)
+    assert_loaded(fashion_mnist(8, root=place))
+    shutil.rmtree(shared / "home")
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(place))
+    assert_loaded(fashion_mnist(8))
+    assert_nothing_broken(shared / "home")
+
+
+def test_read_only_layout_is_used_in_place(shared: Path) -> None:
+    put(raw(shared / "given"), UNPACKED)
+    for path in (raw(shared / "given"), shared / "given" / "FashionMNIST", shared / "given"):
+        path.chmod(0o555)
+    assert_loaded(fashion_mnist(8, root=shared / "given"))
+    assert not (shared / "home").exists()
+
+
+@pytest.mark.parametrize("source", ["auto", "fashion-mnist", "sketches"])
+def test_root_that_cannot_be_written_is_named(shared: Path, source: str) -> None:
+    place = put(shared / "given", {})
+    place.chmod(0o555)
+    with pytest.raises(PermissionError, match=r"given: pass a writable folder as root"):
+        fashion_mnist(8, root=place, source=source)
+
+
+def test_default_home_is_data_in_a_checkout_that_can_be_written(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "__file__", str(shared / "checkout" / "helpers" / "data.py"))
+    cache = Path(pooch.os_cache("from-backprop-to-lenet"))
+    assert DEFAULT_HOME() == cache
+    checkout = put(shared / "checkout", {"pyproject.toml": b""})
+    assert DEFAULT_HOME() == checkout / "data"
+    (checkout / "data").chmod(0o555)
+    assert DEFAULT_HOME() == cache
+
+
+@pytest.mark.parametrize("source", ["auto", "fashion-mnist", "sketches"])
+def test_root_that_is_a_file(tmp_path: Path, source: str) -> None:
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    with pytest.raises(NotADirectoryError, match=r"root must be a folder, but .*file is a file"):
+        fashion_mnist(8, root=file, source=source)
+    assert file.read_text() == "not a folder"
+
+
+# The sketches
+
+
+def assert_sketches(loaders: tuple[BatchLoader, BatchLoader]) -> None:
+    train, test = loaders
+    assert (train.source, test.source) == ("sketches", "sketches")
+    assert (train.num_samples, test.num_samples) == (60, 20)
+    assert (train.num_classes, test.num_classes) == (len(data.CLASS_NAMES), len(data.CLASS_NAMES))
+    assert train.images.shape[1:] == (1, 28, 28)
+
+
+def test_sketches_ask_nobody(
+    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capfd
+) -> None:
+    monkeypatch.setattr(data, "MIRRORS", (server.mirror("good"),))
+    monkeypatch.setenv("FASHION_MNIST_DIR", "/nowhere/at/all")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_sketches(fashion_mnist(source="sketches"))
+    assert server.requests == []
+    assert not raw(home).exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_auto_falls_back_with_one_warning(home: Path, server: Server, monkeypatch) -> None:
+    mirrors = (*data.MIRRORS, server.mirror("unavailable"))
+    monkeypatch.setattr(data, "MIRRORS", mirrors)
+    with pytest.warns(UserWarning, match="sketches") as caught:
+        assert_sketches(fashion_mnist())
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    for words in ("ConnectionError", "HTTP 503", "FASHION_MNIST_DIR"):
+        assert words in str(caught[0].message)
+    assert_nothing_broken(home)
+
+
+def test_the_real_files_take_over_once_they_can_be_had(
+    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.warns(UserWarning, match="sketches"):
+        fashion_mnist()
+    monkeypatch.setattr(data, "MIRRORS", (server.mirror("good"),))
+    assert_loaded(fashion_mnist())
+
+
+def test_sketches_in_root_even_if_it_is_read_only(shared: Path) -> None:
+    assert_sketches(fashion_mnist(source="sketches", root=shared / "mine"))
+    folders = [path for path in (shared / "mine").rglob("*") if path.is_dir()]
+    for path in [*folders, shared / "mine"]:
+        path.chmod(0o555)
+    assert_sketches(fashion_mnist(source="sketches", root=shared / "mine"))
+
+
+# The real thing
+
+
+def test_the_official_files(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not OFFICIAL:
+        pytest.skip("FASHION_MNIST_DIR does not name the official files")
+    monkeypatch.setattr(data, "FILES", REAL_FILES)
+    monkeypatch.setenv("FASHION_MNIST_DIR", OFFICIAL)
+    train, test = fashion_mnist(source="fashion-mnist")
+    assert (train.num_samples, test.num_samples) == (60_000, 10_000)
+    for loader in (train, test):
+        assert loader.labels.bincount().tolist() == [loader.num_samples // 10] * 10
+    mean = train.images.to(torch.float64).mean().item() / 255
+    assert mean == pytest.approx(0.2860, abs=5e-5)  # the number that everybody normalises by

@@ -1,0 +1,128 @@
+"""helpers.plots: what is drawn is what was given, and nothing is drawn from nothing."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from helpers.plots import (
+    plot_confusion_matrix,
+    plot_filters,
+    plot_history,
+    plot_losses,
+    show_images,
+)
+from helpers.training import History
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def drawn(ax):
+    return {line.get_label(): list(line.get_ydata()) for line in ax.get_lines()}
+
+
+def make_history(epochs=3):
+    falling = [1 / (k + 1) for k in range(epochs)]
+    rising = [k / 10 for k in range(epochs)]
+    return History(falling, rising, falling, rising, [1.0] * epochs)
+
+
+def test_plot_losses_draws_the_curves_it_is_given():
+    ax = plot_losses({"a": [3.0, 2.0], "b": [2.0, 1.0]}, title="Two runs")
+    assert drawn(ax) == {"a": [3.0, 2.0], "b": [2.0, 1.0]}
+    assert (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == ("Two runs", "step", "loss")
+    assert ax.get_yscale() == "log"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_plot_losses_takes_one_curve_and_an_axes():
+    _, mine = plt.subplots()
+    ax = plot_losses([3.0, 2.0], title="One", log=False, start=1, ax=mine)
+    assert ax is mine and ax.get_legend() is None
+    assert list(ax.get_lines()[0].get_xdata()) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ([], "at least one value"),
+        ({}, "at least one value"),
+        ({"a": [1.0], "b": []}, "at least one value"),
+        ({"a": [1.0], "b": [1.0, 2.0]}, r"equally long, got \{'a': 1, 'b': 2\}"),
+    ],
+)
+def test_plot_losses_refuses_nothing_and_unequal_lengths(losses, message):
+    with pytest.raises(ValueError, match=message):
+        plot_losses(losses, title="no")
+
+
+def test_plot_history_draws_loss_and_both_accuracies():
+    history = make_history()
+    ax = plot_history(history, title="A run")
+    assert drawn(ax) == {
+        "train loss": history.train_loss,
+        "train accuracy": history.train_accuracy,
+        "test accuracy": history.test_accuracy,
+    }
+    history.test_loss, history.test_accuracy = [], []
+    assert set(drawn(plot_history(history, title="No test"))) == {"train loss", "train accuracy"}
+
+
+def test_plot_history_refuses_empty_and_unequal():
+    with pytest.raises(ValueError, match="at least one value"):
+        plot_history(History(), title="no")
+    history = make_history()
+    history.test_accuracy.pop()
+    with pytest.raises(ValueError, match="equally long"):
+        plot_history(history, title="no")
+
+
+@pytest.mark.parametrize("shape", [(7, 28, 28), (7, 1, 28, 28)])
+def test_show_images_shows_each_image_once(shape):
+    images = torch.randint(256, shape, dtype=torch.uint8)
+    axes = show_images(images, [str(k) for k in range(7)], title="Seven", columns=4)
+    assert len(axes) == 7
+    for ax, image in zip(axes, images.reshape(7, 28, 28), strict=True):
+        np.testing.assert_array_equal(ax.get_images()[0].get_array(), image.numpy())
+        assert ax.get_images()[0].get_clim() == (0, 255)
+    assert axes[0].figure.get_suptitle() == "Seven"
+
+
+@pytest.mark.parametrize("shape", [(0, 28, 28), (28, 28), (3, 3, 28, 28)])
+def test_show_images_refuses_other_shapes(shape):
+    with pytest.raises(ValueError, match="images must have shape"):
+        show_images(torch.zeros(shape), title="no")
+
+
+def test_show_images_wants_one_title_each():
+    with pytest.raises(ValueError, match="one for each of 3 images, got 2"):
+        show_images(torch.zeros(3, 4, 4), ["a", "b"], title="no")
+
+
+def test_plot_confusion_matrix_writes_the_counts():
+    matrix = torch.tensor([[5, 1], [0, 9]])
+    ax = plot_confusion_matrix(matrix, ["cat", "dog"], title="Pets")
+    texts = {text.get_position(): text.get_text() for text in ax.texts}
+    assert texts == {(0, 0): "5", (1, 0): "1", (0, 1): "", (1, 1): "9"}
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
+    with pytest.raises(ValueError, match="for 3 class names"):
+        plot_confusion_matrix(matrix, ["a", "b", "c"], title="no")
+
+
+def test_plot_filters_centres_its_colours_on_zero():
+    weights = torch.randn(6, 1, 5, 5, requires_grad=True)
+    axes = plot_filters(weights, title="Six")
+    assert len(axes) == 6
+    low, high = axes[0].get_images()[0].get_clim()
+    assert low == -high and high == pytest.approx(weights.abs().max().item())
+    assert weights.grad is None
+    with pytest.raises(ValueError, match="shape"):
+        plot_filters(torch.randn(16, 6, 5, 5), title="no")

@@ -1,0 +1,308 @@
+"""The sketches: what they look like in numbers, that they repeat, and that their files heal."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision.datasets import FashionMNIST
+
+from helpers import sketches
+from helpers.sketches import draw_sketches, ensure_sketches, sketch_split
+
+NAMES = [name for names in sketches.FILES.values() for name in names]
+LABELS = torch.arange(10).repeat(30)
+
+
+@pytest.fixture(scope="module")
+def train_set() -> tuple[Tensor, Tensor]:
+    return sketch_split(True)
+
+
+@pytest.fixture(scope="module")
+def test_set() -> tuple[Tensor, Tensor]:
+    return sketch_split(False)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One root for all the tests: drawing takes seconds, so each leaves it intact again."""
+    return ensure_sketches(tmp_path_factory.mktemp("sketches"))
+
+
+@pytest.fixture
+def folder(home: Path) -> Iterator[Path]:
+    raw = home / "FashionMNIST" / "raw"
+    yield raw
+    assert sorted(path.name for path in raw.iterdir()) == sorted([*NAMES, sketches.MANIFEST])
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in NAMES}
+
+
+def mtimes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+# The drawings.
+
+
+@pytest.mark.parametrize(("name", "count"), [("train_set", 6_000), ("test_set", 1_000)])
+def test_a_split_has_fashion_mnists_shape_and_balance(
+    name: str, count: int, request: pytest.FixtureRequest
+) -> None:
+    images, labels = request.getfixturevalue(name)
+    assert images.shape == (10 * count, 28, 28) and images.dtype == torch.uint8
+    assert labels.shape == (10 * count,) and labels.dtype == torch.int64
+    assert labels.bincount().tolist() == [count] * 10
+
+
+@pytest.mark.parametrize("name", ["train_set", "test_set"])
+def test_a_split_is_shuffled(name: str, request: pytest.FixtureRequest) -> None:
+    _, labels = request.getfixturevalue(name)
+    repeats = (labels[1:] == labels[:-1]).float().mean().item()
+    assert 0.08 < repeats < 0.12  # by chance one neighbour in ten shares the class
+    assert labels[: len(labels) // 10].bincount(minlength=10).min() > len(labels) // 100 * 0.7
+
+
+@pytest.mark.parametrize("name", ["train_set", "test_set"])
+def test_pixel_statistics_are_close_to_fashion_mnists(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    images, _ = request.getfixturevalue(name)
+    pixels = images.float() / 255
+    assert 0.22 <= pixels.mean().item() <= 0.36
+    assert 0.29 <= pixels.std().item() <= 0.40
+    assert 0.45 <= (images == 0).float().mean().item() <= 0.70
+
+
+def test_every_image_shows_something(test_set: tuple[Tensor, Tensor]) -> None:
+    images, _ = test_set
+    inked = (images > 0).float().mean((1, 2))
+    assert inked.min() > 0.05 and inked.max() < 0.95
+    assert images.amax((1, 2)).min() > 60
+
+
+def test_no_image_occurs_twice(
+    train_set: tuple[Tensor, Tensor], test_set: tuple[Tensor, Tensor]
+) -> None:
+    images = torch.cat([train_set[0], test_set[0]]).numpy()
+    assert len({image.tobytes() for image in images}) == 70_000
+
+
+def test_the_same_seed_draws_the_same_and_another_differs() -> None:
+    images = draw_sketches(LABELS, seed=3)
+    assert torch.equal(images, draw_sketches(LABELS, seed=3))
+    assert (images != draw_sketches(LABELS, seed=4)).any((1, 2)).all()
+
+
+def test_a_split_follows_its_seed(test_set: tuple[Tensor, Tensor]) -> None:
+    again, other = sketch_split(False, seed=0), sketch_split(False, seed=1)
+    assert torch.equal(again[0], test_set[0]) and torch.equal(again[1], test_set[1])
+    assert not torch.equal(other[1], test_set[1])
+    assert not torch.equal(other[0], test_set[0])
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_threads() -> None:
+    labels = torch.arange(10).repeat(sketches.CHUNK + 7)  # whole chunks and ragged ones
+    before, drawn = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            drawn.append(draw_sketches(labels, seed=0))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(drawn[0], drawn[1]) and torch.equal(drawn[0], drawn[2])
+
+
+def test_the_global_random_state_is_neither_read_nor_changed() -> None:
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    images = draw_sketches(LABELS, seed=0)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(2)
+    assert torch.equal(draw_sketches(LABELS, seed=0), images)
+
+
+def test_default_dtype_and_device_do_not_matter() -> None:
+    images, dtype = draw_sketches(LABELS, seed=0), torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        assert torch.equal(draw_sketches(LABELS, seed=0), images)
+    finally:
+        torch.set_default_dtype(dtype)
+    with torch.device("meta"):
+        drawn = draw_sketches(LABELS, seed=0)
+    assert torch.equal(drawn, images)
+
+
+def test_labels_say_what_is_drawn_wherever_they_stand() -> None:
+    shoes = torch.tensor([5, 7, 9])
+    images = draw_sketches(shoes.repeat(200), seed=0).float()
+    # The top third is empty above sandals and sneakers of most sizes; boots reach into it.
+    top = images[:, :7].mean((1, 2)).view(200, 3).mean(0)
+    assert top[2] > 2 * top[1]
+
+
+def test_no_labels_no_images() -> None:
+    assert draw_sketches(torch.empty(0, dtype=torch.int64), seed=0).shape == (0, 28, 28)
+
+
+@pytest.mark.parametrize(
+    "labels", [torch.tensor([10]), torch.tensor([-1]), torch.tensor([[1]]), torch.tensor([1.0])]
+)
+def test_labels_that_are_no_garment_are_refused(labels: Tensor) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        draw_sketches(labels, seed=0)
+
+
+# The files.
+
+
+@pytest.mark.parametrize(("train", "name"), [(True, "train_set"), (False, "test_set")])
+def test_torchvision_reads_the_files(
+    train: bool, name: str, home: Path, request: pytest.FixtureRequest
+) -> None:
+    images, labels = request.getfixturevalue(name)
+    dataset = FashionMNIST(home, train=train, download=False)
+    assert torch.equal(dataset.data, images) and torch.equal(dataset.targets, labels)
+
+
+def test_the_files_are_idx(folder: Path) -> None:
+    images, labels = ((folder / name).read_bytes() for name in sketches.FILES[False])
+    assert images[:16].hex() == "00000803000027100000001c0000001c"
+    assert labels[:8].hex() == "0000080100002710"
+    assert len(images) == 16 + 10_000 * 784 and len(labels) == 8 + 10_000
+
+
+def test_the_manifest_holds_version_and_hashes(folder: Path) -> None:
+    manifest = json.loads((folder / sketches.MANIFEST).read_text())
+    assert manifest == {"version": sketches.DRAWING_VERSION, "sha256": digests(folder)}
+
+
+def test_a_second_call_draws_nothing(home: Path, folder: Path) -> None:
+    before = mtimes(folder)
+    started = time.perf_counter()
+    assert ensure_sketches(home) == home
+    assert time.perf_counter() - started < 60
+    assert mtimes(folder) == before
+
+
+def truncate(folder: Path) -> None:
+    with (folder / NAMES[2]).open("r+b") as file:
+        file.truncate(1_000)
+
+
+def flip_a_bit(folder: Path) -> None:
+    with (folder / NAMES[2]).open("r+b") as file:
+        file.seek(5_000)
+        byte = file.read(1)[0]
+        file.seek(5_000)
+        file.write(bytes([byte ^ 1]))
+
+
+def delete_a_file(folder: Path) -> None:
+    (folder / NAMES[3]).unlink()
+
+
+def leave_a_part(folder: Path) -> None:
+    """As after a power cut: a temporary file, and no file in its place."""
+    (folder / NAMES[2]).rename(folder / (NAMES[2] + ".part"))
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit, delete_a_file, leave_a_part])
+def test_damage_heals_and_spares_the_other_split(damage, home: Path, folder: Path) -> None:
+    good, before = digests(folder), mtimes(folder)
+    damage(folder)
+    ensure_sketches(home)
+    after = mtimes(folder)
+    assert digests(folder) == good
+    assert all(after[name] == before[name] for name in NAMES[:2])
+
+
+def old_version(manifest: Path) -> None:
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(content | {"version": sketches.DRAWING_VERSION - 1}))
+
+
+def wrong_kind(manifest: Path) -> None:
+    manifest.write_text("[1, 2]")
+
+
+def half_written(manifest: Path) -> None:
+    manifest.write_bytes(manifest.read_bytes()[:40])
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, old_version, wrong_kind, half_written])
+def test_without_a_valid_manifest_everything_is_drawn_again(
+    spoil, home: Path, folder: Path
+) -> None:
+    good, before = digests(folder), mtimes(folder)
+    spoil(folder / sketches.MANIFEST)
+    ensure_sketches(home)
+    after = mtimes(folder)
+    assert digests(folder) == good
+    assert all(after[name] > before[name] for name in NAMES)
+
+
+def test_a_root_that_is_a_file_is_named(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.write_text("not a folder")
+    with pytest.raises(OSError, match=r"expected a folder .*root, found a file"):
+        ensure_sketches(root)
+    assert root.read_text() == "not a folder"
+
+
+def test_a_folder_in_the_way_is_named_and_no_part_stays(tmp_path: Path) -> None:
+    raw = tmp_path / "FashionMNIST" / "raw"
+    (raw / NAMES[0]).mkdir(parents=True)
+    with pytest.raises(OSError, match=r"expected a folder .*, found .*train-images"):
+        ensure_sketches(tmp_path)
+    assert [path.name for path in raw.iterdir()] == [NAMES[0]]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="may write anywhere")
+def test_a_root_without_permission_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError, match="expected a folder"):
+        ensure_sketches(tmp_path)
+
+
+# What a network learns from them.
+
+
+def lenet() -> nn.Sequential:
+    features = (nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2))
+    more = (nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())
+    head = (nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
+    return nn.Sequential(*features, *more, *head)
+
+
+@pytest.mark.slow
+def test_lenet_learns_much_but_not_all(
+    train_set: tuple[Tensor, Tensor], test_set: tuple[Tensor, Tensor]
+) -> None:
+    images, labels = train_set[0][:15_000].unsqueeze(1) / 255, train_set[1][:15_000]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = lenet()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(2):
+        for batch in torch.randperm(len(images), generator=generator).split(128):
+            loss = nn.functional.cross_entropy(model(images[batch]), labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    with torch.no_grad():
+        predictions = model(test_set[0].unsqueeze(1) / 255).argmax(1)
+    correct = (predictions == test_set[1]).float()
+    recall = torch.stack([correct[test_set[1] == label].mean() for label in range(10)])
+    assert 0.74 < correct.mean() < 0.94
+    assert recall.argmin() == 6  # the shirt, as in Fashion-MNIST
