@@ -70,6 +70,7 @@ def plot_losses(
     if len(curves) > 1:
         ax.legend(frameon=False, fontsize="small")
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)
     return ax
 
@@ -89,7 +90,6 @@ def plot_history(history: History, *, title: str, ax: Axes | None = None) -> Axe
     ax = plot_losses(curves, title=title, xlabel="epoch", ylabel="", log=False, start=1, ax=ax)
     ax.set_ylabel("loss (nats), accuracy (0 to 1)")
     ax.set_ylim(bottom=0)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
 
 
@@ -119,7 +119,8 @@ def show_images(
     pixels = _grey(images)
     if titles is not None and len(titles) != len(pixels):
         raise ValueError(f"titles must be one for each of {len(pixels)} images, got {len(titles)}")
-    figure, axes = _grid(len(pixels), columns, 0.95 if titles is None else 1.2)
+    lines = max(caption.count("\n") + 1 for caption in titles) if titles else 0
+    figure, axes = _grid(len(pixels), columns, 0.95 + 0.12 * lines)
     white = 255 if pixels.dtype == np.uint8 else 1.0
     for index, ax in enumerate(axes):
         ax.imshow(pixels[index], cmap="gray", vmin=0, vmax=white)

@@ -174,11 +174,6 @@ def _check_loader(loader: Any, name: str) -> None:
         raise ValueError(f"{name} must yield at least one batch, got an empty loader")
 
 
-def _check_epochs(epochs: int) -> None:
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-        raise ValueError(f"epochs must be a whole number of at least 1, got {epochs!r}")
-
-
 def _check_scheduler(scheduler: LRScheduler | None, loader: Any, epochs: int) -> None:
     """Find out before training, not in its last epoch, that a schedule is too short."""
     total = getattr(scheduler, "total_steps", None)
@@ -190,6 +185,16 @@ def _check_scheduler(scheduler: LRScheduler | None, loader: Any, epochs: int) ->
             f"scheduler must cover every batch: epochs x batches is {needed}, "
             f"but it has {left} of its {total} steps left"
         )
+
+
+def _check_plan(
+    train_loader: Loader, test_loader: Loader | None, epochs: int, scheduler: LRScheduler | None
+) -> None:
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        raise ValueError(f"epochs must be a whole number of at least 1, got {epochs!r}")
+    _check_loader(train_loader, "train_loader")
+    _check_loader(test_loader, "test_loader")
+    _check_scheduler(scheduler, train_loader, epochs)
 
 
 def train_epoch(
@@ -311,10 +316,7 @@ def fit(
         ValueError: `epochs`, a loader, the labels, the optimizer or the schedule do not fit.
         FloatingPointError: the loss became NaN or infinite; epoch, batch and rate are named.
     """
-    _check_epochs(epochs)
-    _check_loader(train_loader, "train_loader")
-    _check_loader(test_loader, "test_loader")
-    _check_scheduler(scheduler, train_loader, epochs)
+    _check_plan(train_loader, test_loader, epochs, scheduler)
     history = History()
     run_epoch = partial(
         train_epoch, model, train_loader, optimizer=optimizer, loss_fn=loss_fn, scheduler=scheduler

@@ -40,7 +40,9 @@ def test_every_device_it_names_holds_a_tensor():
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "cpu:1", "meta", "cuda:x", " cpu"])
 def test_an_unknown_device_is_refused_with_the_list_of_those_that_are_there(name):
-    with pytest.raises(ValueError, match=r"name must be one of cpu.* on this machine, got") as error:
+    with pytest.raises(
+        ValueError, match=r"name must be one of cpu.* on this machine, got"
+    ) as error:
         pick_device(name)
     assert repr(name) in str(error.value)
 

@@ -27,7 +27,7 @@ SCRIPTS = [
 ]
 HOUSE = """
     README.md CONTRIBUTING.md LICENSE Makefile environment.yml requirements.txt pyproject.toml
-    .gitignore .ci .github notebooks helpers data tests benchmarks docs
+    .gitignore .gitattributes .ci .github notebooks helpers data tests benchmarks docs
 """
 MAX_LINES = 20
 

@@ -91,7 +91,9 @@ def test_fit_takes_a_plain_dataloader_and_gives_the_same_numbers():
 
 def test_fit_learns_and_reports_every_epoch(capsys):
     model = make_model()
-    history = fit(model, make_loader(), make_loader(), optimizer=sgd(model, momentum=0.9), epochs=30)
+    history = fit(
+        model, make_loader(), make_loader(), optimizer=sgd(model, momentum=0.9), epochs=30
+    )
     assert history.epochs == 30 and not history.interrupted
     assert history.train_loss[-1] < 0.5 * history.train_loss[0]
     assert len(history.test_loss) == len(history.test_accuracy) == len(history.seconds) == 30
@@ -150,7 +152,10 @@ def test_each_module_gets_its_own_mode_back():
     assert [module.training for module in model.modules()] == modes
     bad = make_loader()
     bad.labels = bad.labels.double()
-    for call in (lambda: evaluate(model, bad), lambda: train_epoch(model, bad, optimizer=sgd(model))):
+    for call in (
+        lambda: evaluate(model, bad),
+        lambda: train_epoch(model, bad, optimizer=sgd(model)),
+    ):
         with pytest.raises(TypeError):
             call()
         assert [module.training for module in model.modules()] == modes
@@ -254,7 +259,7 @@ def test_bad_batches_are_refused_and_the_weights_kept(batch, error, message):
 def test_labels_of_a_batchloader_are_checked_against_the_logits():
     images, labels = make_data()
     loader = BatchLoader(images, labels + 1, 32)
-    with pytest.raises(ValueError, match="lie in 0..3 for 4 classes, got values up to 4"):
+    with pytest.raises(ValueError, match=r"lie in 0\.\.3 for 4 classes, got values up to 4"):
         evaluate(make_model(), loader)
 
 
