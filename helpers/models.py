@@ -81,39 +81,41 @@ class Standardize(nn.Module):
 
 
 def _stage(in_channels: int, out_channels: int, padding: int) -> nn.Sequential:
+    # Pooling first: max pooling and ReLU may change places, and then a quarter of the pixels are
+    # left for the other two.
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size=5, padding=padding),
+        nn.MaxPool2d(2),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
-        nn.MaxPool2d(2),
     )
 
 
 class LeNet(nn.Module):
-    """LeNet as notebook 10 leaves it: with ReLU, max pooling, standardised input, batch
-    normalisation and random flips; 61,750 parameters.
+    """LeNet as notebook 10 leaves it: ReLU, max pooling, standardised input, batch normalisation,
+    more of the parameters in the convolutions, and random flips; 61,352 parameters.
 
     Args:
         mean: of the training pixels in [0, 1]; the default is Fashion-MNIST's.
-        std: their standard deviation.
+        std: their standard deviation, above 0.
+        flip: mirror half of the images in training.
     """
 
-    def __init__(self, mean: float = 0.2860, std: float = 0.3530) -> None:
+    def __init__(self, mean: float = 0.2860, std: float = 0.3530, *, flip: bool = True) -> None:
         super().__init__()
-        self.prepare = nn.Sequential(RandomFlip(), Standardize(mean, std))
-        self.stage1 = _stage(1, 6, padding=2)
-        self.stage2 = _stage(6, 16, padding=0)
+        self.flip = RandomFlip() if flip else nn.Identity()
+        self.standardize = Standardize(mean, std)
+        self.stage1 = _stage(1, 10, padding=2)
+        self.stage2 = _stage(10, 24, padding=0)
         self.classifier = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(400, 120),
+            nn.Linear(600, 90),
             nn.ReLU(),
-            nn.Linear(120, 84),
-            nn.ReLU(),
-            nn.Linear(84, 10),
+            nn.Linear(90, 10),
         )
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, 1, 28, 28) in [0, 1] to logits (B, 10)."""
-        images = self.prepare(images)
-        features = self.stage2(self.stage1(images))  # (B, 16, 5, 5)
+        images = self.standardize(self.flip(images))
+        features = self.stage2(self.stage1(images))  # (B, 24, 5, 5)
         return self.classifier(features)

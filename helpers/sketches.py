@@ -6,7 +6,7 @@ upper-body garments overlap most, then shoes, while trousers and bags stand alon
 
 Every picture is a handful of signed distances (positive inside, one unit is half the picture),
 drawn for many images at once. Pixels are computed with + - * / abs, min, max, floor and sqrt
-only, each correctly rounded: the bytes do not depend on threads or vector units.
+only, each correctly rounded: the bytes do not depend on the number of threads.
 """
 
 import hashlib

@@ -1,9 +1,11 @@
 """helpers.models: shapes, parameter counts, and that the choices reach the layers."""
 
+import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from helpers.models import lenet
+from helpers.models import LeNet, RandomFlip, Standardize, lenet
 
 
 def test_lenet_has_the_parameters_of_the_paper_and_ten_logits():
@@ -16,3 +18,47 @@ def test_the_classic_choices_reach_every_layer():
     kinds = [type(layer) for layer in lenet(nn.Sigmoid, nn.AvgPool2d)]
     assert kinds.count(nn.Sigmoid) == 4 and kinds.count(nn.AvgPool2d) == 2
     assert nn.ReLU not in kinds and nn.MaxPool2d not in kinds
+
+
+def test_the_final_lenet_is_no_larger_and_learns_its_own_shapes():
+    model = LeNet()
+    assert model(torch.rand(3, 1, 28, 28)).shape == (3, 10)
+    assert model.stage1(torch.rand(3, 1, 28, 28)).shape == (3, 10, 14, 14)
+    assert sum(p.numel() for p in model.parameters()) == 61_352
+    assert {"standardize.mean", "standardize.std"} <= set(model.state_dict())
+
+
+def test_without_flips_training_mode_draws_nothing():
+    model = LeNet(flip=False).train()
+    state = torch.get_rng_state()
+    model(torch.zeros(4, 1, 28, 28))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_pooling_and_relu_may_change_places():
+    torch.manual_seed(0)
+    maps = torch.randn(2, 3, 8, 8)
+    pooled_first = F.relu(F.max_pool2d(maps, 2))
+    torch.testing.assert_close(F.max_pool2d(F.relu(maps), 2), pooled_first, rtol=0, atol=0)
+
+
+def test_random_flip_mirrors_about_half_and_only_in_training():
+    torch.manual_seed(0)
+    flip = RandomFlip()
+    images = torch.rand(2000, 1, 4, 5)
+    flipped = flip(images)
+    mirrored = (flipped == images.flip(-1)).flatten(1).all(1)
+    same = (flipped == images).flatten(1).all(1)
+    assert (mirrored ^ same).all()
+    assert 900 < mirrored.sum() < 1100  # 4.5 standard deviations of a fair coin
+    assert flip.eval()(images) is images
+
+
+def test_standardize_shifts_scales_and_is_saved():
+    images = torch.rand(100, 1, 8, 8) * 3 + 2
+    layer = Standardize(images.mean().item(), images.std().item())
+    assert layer(images).mean().abs() < 1e-5 and (layer(images).std() - 1).abs() < 1e-5
+    assert list(layer.parameters()) == [] and set(layer.state_dict()) == {"mean", "std"}
+    for std in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="std must be above 0"):
+            Standardize(0.0, std)

@@ -330,6 +330,30 @@ def test_a_real_ctrl_c_from_outside():
     assert b"Traceback" not in errors
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell a process's peak memory so")
+def test_training_on_the_full_set_stays_under_1_5_gb():
+    script = textwrap.dedent("""
+        import resource, sys, warnings
+        import torch
+        from helpers.data import BatchLoader, fashion_mnist
+        from helpers.models import LeNet
+        from helpers.training import fit
+        warnings.simplefilter("ignore")  # the sketches will do
+        train_loader, test_loader = fashion_mnist()
+        model = LeNet()
+        optimizer = torch.optim.AdamW(model.parameters())
+        fit(model, train_loader, test_loader, optimizer=optimizer, epochs=1, progress=False)
+        unit = 1 if sys.platform == "darwin" else 1024
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+    """)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    peak = int(done.stdout)
+    print(f"peak memory {peak / 1e9:.2f} GB")
+    assert peak < 1.5e9
+
+
 def test_history_starts_empty_and_metrics_unpack():
     loss, accuracy = Metrics(0.5, 0.9)
     history = History()
