@@ -7,6 +7,7 @@ It also holds the two texts that every notebook shares: the setup cell and the C
 """
 
 import argparse
+import base64
 import os
 import re
 import shutil
@@ -37,6 +38,10 @@ if find_spec("helpers") is None:  # on Colab, or with this notebook alone
     %pip install --quiet --no-deps git+https://github.com/{address}"""
 
 COLAB_LINK = "https://colab.research.google.com/github/{address}/blob/main/notebooks/{name}"
+
+README_PICTURES = {  # the title of a plot in a notebook: where the README shows it from
+    "Three short epochs, one change at a time": "docs/one_change_at_a_time.png",
+}
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -101,6 +106,17 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
     ).execute()
 
 
+def pictures_for_readme(notebook: NotebookNode) -> Iterator[tuple[str, bytes]]:
+    """Yield (path below the root, PNG) of the pictures that the README borrows from a notebook."""
+    for cell in notebook.cells:
+        for title, path in README_PICTURES.items():
+            if cell.cell_type == "code" and f'title="{title}"' in cell.source:
+                pngs = [
+                    o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
+                ]
+                yield path, base64.b64decode(pngs[0])
+
+
 def render(path: Path) -> None:
     """Execute and clean one notebook; the file changes only if every cell ran."""
     notebook = nbformat.read(path, as_version=4)
@@ -108,6 +124,8 @@ def render(path: Path) -> None:
     clean(notebook)
     nbformat.validate(notebook)
     write_atomically(path, nbformat.writes(notebook).rstrip("\n") + "\n")
+    for picture, png in pictures_for_readme(notebook):
+        (ROOT / picture).write_bytes(png)
 
 
 # Render: clean -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 def lenet(
     activation: Callable[[], nn.Module] = nn.ReLU,
     pool: Callable[[int], nn.Module] = nn.MaxPool2d,
+    hidden_activation: Callable[[], nn.Module] | None = None,
 ) -> nn.Sequential:
     """Return LeNet for 28×28 grey images and ten classes, 61,706 parameters.
 
@@ -16,12 +17,14 @@ def lenet(
     changes that notebook 10 makes to it.
 
     Args:
-        activation: makes the layer after each convolution and hidden linear layer.
+        activation: makes the layer after each convolution.
         pool: makes the pooling layer from its window, 2.
+        hidden_activation: makes the layer after each hidden linear layer; None for `activation`.
 
     Returns:
         A model from images (B, 1, 28, 28) to logits (B, 10).
     """
+    hidden_activation = hidden_activation or activation
     return nn.Sequential(
         nn.Conv2d(1, 6, kernel_size=5, padding=2),  # (B, 6, 28, 28)
         activation(),
@@ -31,25 +34,11 @@ def lenet(
         pool(2),  # (B, 16, 5, 5)
         nn.Flatten(),  # (B, 400)
         nn.Linear(400, 120),
-        activation(),
+        hidden_activation(),
         nn.Linear(120, 84),
-        activation(),
+        hidden_activation(),
         nn.Linear(84, 10),  # (B, 10)
     )
-
-
-class RandomFlip(nn.Module):
-    """Mirror each image left to right with probability 1/2 in training; do nothing in eval mode.
-
-    Built in notebook 10. Drawn on the CPU, so that one seed gives the same flips on every device.
-    """
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return images of the same shape, (B, C, H, W)."""
-        if not self.training:
-            return images
-        chosen = (torch.rand(len(images)) < 0.5).to(images.device)
-        return torch.where(chosen[:, None, None, None], images.flip(-1), images)
 
 
 class Standardize(nn.Module):
@@ -93,17 +82,15 @@ def _stage(in_channels: int, out_channels: int, padding: int) -> nn.Sequential:
 
 class LeNet(nn.Module):
     """LeNet as notebook 10 leaves it: ReLU, max pooling, standardised input, batch normalisation,
-    more of the parameters in the convolutions, and random flips; 61,352 parameters.
+    and more of the parameters in the convolutions; 61,352 of them in all.
 
     Args:
         mean: of the training pixels in [0, 1]; the default is Fashion-MNIST's.
         std: their standard deviation, above 0.
-        flip: mirror half of the images in training.
     """
 
-    def __init__(self, mean: float = 0.2860, std: float = 0.3530, *, flip: bool = True) -> None:
+    def __init__(self, mean: float = 0.2860, std: float = 0.3530) -> None:
         super().__init__()
-        self.flip = RandomFlip() if flip else nn.Identity()
         self.standardize = Standardize(mean, std)
         self.stage1 = _stage(1, 10, padding=2)
         self.stage2 = _stage(10, 24, padding=0)
@@ -116,6 +103,5 @@ class LeNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, 1, 28, 28) in [0, 1] to logits (B, 10)."""
-        images = self.standardize(self.flip(images))
-        features = self.stage2(self.stage1(images))  # (B, 24, 5, 5)
+        features = self.stage2(self.stage1(self.standardize(images)))  # (B, 24, 5, 5)
         return self.classifier(features)

@@ -414,3 +414,12 @@ def test_every_sanitizer_rule_is_needed(number: int) -> None:
     del patterns[number]
     pairs = list(SANITIZED.values())[number]
     assert any(sanitized(one, patterns) != sanitized(other, patterns) for one, other in pairs)
+
+
+def test_the_readme_shows_the_pictures_that_are_stored_in_the_notebooks() -> None:
+    stored = {}
+    for path in NOTEBOOKS:
+        stored |= dict(rules.tool.pictures_for_readme(nbformat.read(path, as_version=4)))
+    assert stored.keys() == set(rules.tool.README_PICTURES.values())
+    for name, png in stored.items():
+        assert (ROOT / name).read_bytes() == png, f"{name}: make render writes it anew"
