@@ -40,7 +40,7 @@ if find_spec("helpers") is None:  # on Colab, or with this notebook alone
 COLAB_LINK = "https://colab.research.google.com/github/{address}/blob/main/notebooks/{name}"
 
 README_PICTURES = {  # the title of a plot in a notebook: where the README shows it from
-    "Three short epochs, one change at a time": "docs/one_change_at_a_time.png",
+    "Three short epochs, one step at a time": "docs/one_step_at_a_time.png",
 }
 
 METADATA = {

@@ -74,7 +74,7 @@ class _Tally:
         self.sizes.append(len(labels))
 
     def metrics(self) -> Metrics:
-        losses = torch.stack(self.losses).double().cpu()
+        losses = torch.stack(self.losses).cpu().double()  # on the CPU: MPS has no float64
         sizes = torch.tensor(self.sizes, dtype=torch.float64)
         correct = torch.stack(self.correct).sum().item()
         return Metrics((losses @ sizes / sizes.sum()).item(), correct / sum(self.sizes))

@@ -261,6 +261,13 @@ def no_comment_marker(notebook: NotebookNode, path: Path) -> Iterator[str]:
             yield f"cell {number}: expected a tag instead of the comment {comment.strip()!r}"
 
 
+def no_trailing_semicolon(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    """A semicolon hides the last value in Jupyter, but not when nbval runs the cell."""
+    for number, cell in cells_of(notebook, "code"):
+        if cell.source.rstrip().endswith(";"):
+            yield f"cell {number}: expected an assignment, got a closing semicolon"
+
+
 def ignored_output_is_asserted(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """What nbval does not compare is asserted, in the cell or before the next heading.
 
@@ -493,6 +500,7 @@ RULES: tuple[Rule, ...] = (
     no_active_content,
     only_known_tags,
     no_comment_marker,
+    no_trailing_semicolon,
     ignored_output_is_asserted,
     one_title,
     links_resolve,

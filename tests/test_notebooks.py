@@ -166,6 +166,7 @@ BAD: list[tuple[Rule, Callable[[NotebookNode], object]]] = [
     (rules.no_comment_marker, check_with("# NBVAL_IGNORE_OUTPUT\nassert x")),
     (rules.no_comment_marker, check_with("assert x  \n    #nbval_skip")),
     (rules.no_comment_marker, check_with("# PYTEST_VALIDATE_IGNORE_OUTPUT\nassert x")),
+    (rules.no_trailing_semicolon, check_with("assert x\nplot(x);")),
     (rules.ignored_output_is_asserted, check_with("# assert x\n'assert x'")),
     (rules.ignored_output_is_asserted, check_with("assert True")),
     (rules.ignored_output_is_asserted, check_with("def f():\n    assert x")),
