@@ -1,0 +1,216 @@
+"""The three things that a reader can ask: check, hint and solution."""
+
+import importlib
+import inspect
+import linecache
+import pkgutil
+import secrets
+import tempfile
+import textwrap
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from loky.backend.reduction import dumps
+
+from helpers.exercises.comparing import describe, difference
+from helpers.exercises.exercise import Exercise
+from helpers.exercises.judging import Verdict, judge, known_state
+from helpers.exercises.reading import functions_of, is_unsolved
+from helpers.exercises.sandbox import Stopped, Unsendable, run_limited
+
+SECONDS = 10.0
+MEMORY = 2 * 2**30  # bytes
+
+WHICH = "which cannot be sent to the process that checks it"
+
+_hints_given: dict[str, int] = {}
+
+
+def check(number: str, answer: Any) -> None:
+    """Say whether an answer holds, and if not, which mistake it looks like.
+
+    A value is compared with a fresh run of the experiment. A function or a class runs in another
+    process, on fresh random inputs and with limits of time and memory.
+
+    Args:
+        number: the exercise's number, such as "2.1".
+        answer: a value, a function or a class, whatever the exercise asks for.
+
+    Raises:
+        TypeError: `number` is not a text.
+        ValueError: there is no exercise of this number.
+    """
+    exercise = find(number)
+    if is_unsolved(exercise, answer):
+        print(f'{number} is not solved yet; hint("{number}") gives a nudge.')
+        return
+    mistake = _mistake_in(exercise, answer)
+    if mistake is None:
+        print(f"{number} is right: {exercise.because}")
+    else:
+        print(f"{number} is not right yet: {mistake}")
+
+
+def hint(number: str) -> None:
+    """Print the next hint of an exercise; after the last one, the last one again.
+
+    Args:
+        number: the exercise's number, such as "2.1".
+
+    Raises:
+        TypeError: `number` is not a text.
+        ValueError: there is no exercise of this number.
+    """
+    hints = find(number).hints
+    given = _hints_given.get(number, 0)
+    position = min(given + 1, len(hints))
+    _hints_given[number] = position
+    text = f"{number}, hint {position} of {len(hints)}: {hints[position - 1]}"
+    if given == len(hints):
+        text += f' (That was the last one; solution("{number}") shows the whole way.)'
+    print(text)
+
+
+def solution(number: str) -> None:
+    """Print the reference solution of an exercise: its source code.
+
+    Args:
+        number: the exercise's number, such as "2.1".
+
+    Raises:
+        TypeError: `number` is not a text.
+        ValueError: there is no exercise of this number.
+    """
+    print(textwrap.dedent(inspect.getsource(find(number).solution)).strip())
+
+
+# Finding an exercise -----------------------------------------------------------------------------
+
+
+def find(number: str) -> Exercise:
+    """Return the exercise of this number; complain with the list of those that exist."""
+    if not isinstance(number, str):
+        text = f'"{number}"' if isinstance(number, int | float) else '"2.1"'
+        raise TypeError(f"number must be a text: write {text}, got {number!r}")
+    module = f"notebook_{number.partition('.')[0]:0>2}"
+    found = exercises(module) if module in notebooks() else {}
+    if number not in found:
+        raise ValueError(f"number must be one of {numbers()}, got {number!r}")
+    return found[number]
+
+
+def notebooks() -> list[str]:
+    """Return the names of the modules that hold exercises."""
+    names = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
+    return sorted(name for name in names if name.startswith("notebook_"))
+
+
+@cache
+def exercises(name: str) -> dict[str, Exercise]:
+    """Return a module's exercises by number."""
+    module = importlib.import_module(f"helpers.exercises.{name}")
+    return {exercise.number: exercise for exercise in module.EXERCISES}
+
+
+def numbers() -> str:
+    """Return the numbers that exist, grouped by notebook."""
+    groups = [list(exercises(name)) for name in notebooks()]
+    return ", ".join(f"{group[0]} to {group[-1]}" for group in groups if group)
+
+
+# Finding a mistake -------------------------------------------------------------------------------
+
+
+def _mistake_in(exercise: Exercise, answer: Any) -> str | None:
+    """Return the sentence about an answer's mistake, or None if it holds."""
+    if exercise.inputs is None:
+        return _in_prediction(exercise, answer)
+    mistake = _wrong_kind(exercise, answer) or _wrong_signature(exercise, answer)
+    return mistake or _in_behaviour(exercise, answer)
+
+
+def _in_prediction(exercise: Exercise, answer: Any) -> str | None:
+    with known_state(secrets.randbits(32)):
+        expected = exercise.solution()
+    sentence = difference(answer, expected, exercise.rtol, reveal=False)
+    if sentence is None:
+        return None
+    for wrong in exercise.wrong:
+        if difference(answer, wrong.answer, exercise.rtol) is None:
+            return wrong.says
+    return sentence
+
+
+def _wrong_kind(exercise: Exercise, answer: Any) -> str | None:
+    """Return the sentence for an answer that is not a function, or class, at all."""
+    if isinstance(exercise.solution, type):
+        if isinstance(answer, type):
+            base = exercise.solution.__base__ or object
+            is_derived = issubclass(answer, base)
+            return None if is_derived else f"{answer.__name__} must derive from {base.__name__}"
+        cure = ": leave out the parentheses" if type(answer).__name__ == exercise.name else ""
+        return f"expected a class, got {describe(answer)}{cure}"
+    if callable(answer) and not isinstance(answer, type):
+        return None
+    cure = "" if callable(answer) else ": pass the function itself, without calling it"
+    return f"expected a function, got {describe(answer)}{cure}"
+
+
+def _wrong_signature(exercise: Exercise, answer: Any) -> str | None:
+    """Return the sentence for a function that takes another number of arguments."""
+    if isinstance(exercise.solution, type):
+        return None
+    wanted = list(inspect.signature(exercise.solution).parameters.values())
+    try:
+        signature = inspect.signature(answer)
+    except (TypeError, ValueError):  # a function of C code that does not tell
+        return None
+    needed = [p for p in wanted if p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD]
+    try:
+        signature.bind(*needed)
+    except TypeError:
+        count = f"{len(needed)} argument{'' if len(needed) == 1 else 's'}"
+        names = ", ".join(parameter.name for parameter in needed)
+        got = ", ".join(signature.parameters)
+        return f"{exercise.name} must take {count} ({names}), got ({got})"
+    return None
+
+
+def _in_behaviour(exercise: Exercise, answer: Any) -> str | None:
+    """Run an answer in another process; print what it prints, return what is wrong with it."""
+    seed, dtype = secrets.randbits(32), torch.get_default_dtype()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        printed = Path(folder, "printed.txt")
+        task = (judge, exercise, answer, seed, dtype, str(printed))
+        try:
+            verdict = run_limited(*task, seconds=SECONDS, memory=MEMORY)
+        except Unsendable as error:
+            return _unsendable(answer, error)
+        except Stopped as error:
+            return str(error)
+        finally:
+            text = printed.read_text("utf-8", "replace") if printed.exists() else ""
+            print(text, end="" if text.endswith("\n") or not text else "\n")
+    return None if verdict.right else verdict.sentence + _place(verdict)
+
+
+def _place(verdict: Verdict) -> str:
+    """Return the line in the reader's cell where an error arose."""
+    if not verdict.line:
+        return ""
+    source = linecache.getline(verdict.file, verdict.line).strip()
+    return f" in line {verdict.line}" + (f": {source}" if source else "")
+
+
+def _unsendable(answer: Any, error: Exception) -> str:
+    """Return the sentence for an answer that cannot travel to the other process."""
+    for function in functions_of(answer).values():
+        used = inspect.getclosurevars(function)
+        for name, value in [*used.globals.items(), *used.nonlocals.items()]:
+            try:
+                dumps(value)
+            except Exception:
+                return f"your code uses {name}, {describe(value)}, {WHICH}: {error}"
+    return f"your code uses something {WHICH}: {error}"

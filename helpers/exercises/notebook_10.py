@@ -1,0 +1,418 @@
+# mypy: allow-untyped-defs, allow-incomplete-defs
+"""The exercises of notebook 10: one softmax too many, mirrors, shuffled pixels, second answers."""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from helpers.exercises.comparing import describe
+from helpers.exercises.exercise import Exercise, Wrong
+
+# Solutions ----------------------------------------------------------------------------------------
+
+
+def lowest_loss():
+    """Give the second softmax the best that a first one can return: a 1 and nine 0s."""
+    labels = torch.randint(10, (50,))
+    best = F.one_hot(labels, num_classes=10).double()
+    return F.cross_entropy(best, labels).item()
+
+
+class RandomMirror(nn.Module):
+    """Mirror each picture with probability ½, in training mode only."""
+
+    def forward(self, images):
+        """Return as many pictures as came in, (B, 1, H, W)."""
+        if not self.training:
+            return images
+        mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+        return torch.where(mirrored, images.flip(-1), images)
+
+
+def reorder_weight(weight, permutation):
+    """Give each column the place to which its pixel has moved."""
+    return weight[:, permutation]
+
+
+def top_k_accuracy(logits, labels, k):
+    """Return how often the label is among the k largest logits."""
+    best = logits.topk(k, dim=1).indices  # (B, k)
+    found = (best == labels[:, None]).any(dim=1)  # (B,)
+    return found.sum().item() / len(labels)
+
+
+# Mistakes -----------------------------------------------------------------------------------------
+
+
+class _MirrorsInEvaluation(nn.Module):
+    def forward(self, images):
+        mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+        return torch.where(mirrored, images.flip(-1), images)
+
+
+class _OnlyInEvaluation(RandomMirror):
+    def forward(self, images):
+        if self.training:
+            return images
+        mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+        return torch.where(mirrored, images.flip(-1), images)
+
+
+class _WholeBatch(nn.Module):
+    def forward(self, images):
+        return images.flip(-1) if self.training and torch.rand(()) < 0.5 else images
+
+
+class _EveryPicture(nn.Module):
+    def forward(self, images):
+        return images.flip(-1) if self.training else images
+
+
+class _UpsideDown(nn.Module):
+    def forward(self, images):
+        if not self.training:
+            return images
+        flipped = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+        return torch.where(flipped, images.flip(-2), images)
+
+
+class _SameOnes(nn.Module):
+    def forward(self, images):
+        if not self.training:
+            return images
+        mirrored = torch.arange(len(images), device=images.device) % 2 == 0
+        return torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+
+
+class _ChangesItsInput(nn.Module):
+    def forward(self, images):
+        if self.training:
+            mirrored = torch.rand(len(images), device=images.device) < 0.5
+            images[mirrored] = images[mirrored].flip(-1)
+        return images
+
+
+def _other_way_round(weight, permutation):
+    return weight[:, permutation.argsort()]
+
+
+def _as_it_was(weight, permutation):
+    return weight
+
+
+def _rows(weight, permutation):
+    return weight[permutation]
+
+
+def _first_answer_only(logits, labels, k):
+    return (logits.argmax(dim=1) == labels).sum().item() / len(labels)
+
+
+def _kth_answer_only(logits, labels, k):
+    return (logits.topk(k, dim=1).indices[:, -1] == labels).sum().item() / len(labels)
+
+
+def _smallest(logits, labels, k):
+    best = logits.topk(k, dim=1, largest=False).indices
+    return (best == labels[:, None]).any(dim=1).sum().item() / len(labels)
+
+
+def _a_count(logits, labels, k):
+    return (logits.topk(k, dim=1).indices == labels[:, None]).sum().item()
+
+
+def _divided_by_k_too(logits, labels, k):
+    return (logits.topk(k, dim=1).indices == labels[:, None]).double().mean().item()
+
+
+def _values_for_indices(logits, labels, k):
+    best = logits.topk(k, dim=1).values
+    return (best == labels[:, None]).any(dim=1).sum().item() / len(labels)
+
+
+# What is compared ---------------------------------------------------------------------------------
+
+
+def _behaviour(layer_class: Any, images: Tensor) -> dict[str, str]:
+    """Say in words what a layer does to pictures in its two modes; the last pass may change them.
+
+    Twenty passes over thirty pictures: half is 300 of 600, give or take five deviations.
+    """
+    layer = layer_class()
+    layer.train()
+    trained = _in_words([layer(images.clone()) for _ in range(20)], images)
+    layer.eval()
+    evaluated = _in_words([layer(images.clone()) for _ in range(20)], images)
+    layer.train()
+    layer(images)
+    return {"training mode": trained, "eval()": evaluated}
+
+
+def _in_words(outputs: list[Any], images: Tensor) -> str:
+    for output in outputs:
+        if not isinstance(output, Tensor) or output.shape != images.shape:
+            return f"{describe(output)} comes out"
+    batches = torch.stack(outputs)  # (20, B, 1, H, W)
+    mirrored, upright, flipped = (
+        (batches == other).flatten(2).all(dim=2)  # (20, B)
+        for other in (images.flip(-1), images, images.flip(-2))
+    )
+    if (mirrored | upright).all():
+        return _share_in_words(mirrored)
+    if (flipped | upright).all():
+        return "pictures turned upside down"
+    return "pictures that did not go in there, mirrored or not"
+
+
+def _share_in_words(mirrored: Tensor) -> str:
+    if mirrored.all() or not mirrored.any():
+        return f"{'every' if mirrored.any() else 'no'} picture mirrored"
+    if (mirrored == mirrored[:, :1]).all():
+        return "all pictures of a batch mirrored, or none"
+    if (mirrored == mirrored[:1]).all():
+        return "the same pictures mirrored in every pass"
+    share = mirrored.double().mean().item()
+    return f"about {'half' if abs(share - 0.5) < 0.1 else f'{share:.0%}'} of the pictures mirrored"
+
+
+# Fresh inputs -------------------------------------------------------------------------------------
+
+
+def _pictures(generator: Generator) -> tuple[Tensor]:
+    return (torch.rand(30, 1, 4, 5, generator=generator, dtype=torch.float64),)
+
+
+def _weight_and_permutation(generator: Generator) -> tuple[Tensor, Tensor]:
+    """Draw a permutation that is neither the identity nor its own inverse, and a square weight."""
+    weight = torch.randn(8, 8, generator=generator, dtype=torch.float64)
+    permutation = torch.arange(8)
+    while torch.equal(permutation, permutation.argsort()):
+        permutation = torch.randperm(8, generator=generator)
+    return weight, permutation
+
+
+def _logits_and_labels(generator: Generator) -> tuple[Tensor, Tensor, int]:
+    """Draw labels most of which come first, some second and third, and one at each later place.
+
+    The numbers are such that no mistake comes to the same share as another, or as the solution.
+    """
+    low, spread = torch.tensor([9, 4, 4, 1, 1, 1]), torch.tensor([5, 3, 3, 1, 1, 1])
+    counts = low + (torch.rand(6, generator=generator) * spread).long()
+    places = torch.arange(6).repeat_interleave(counts)
+    places = places[torch.randperm(len(places), generator=generator)]  # (B,)
+    logits = torch.randn(len(places), 6, generator=generator, dtype=torch.float64)
+    order = logits.argsort(dim=1, descending=True)
+    labels = order.gather(1, places[:, None])[:, 0]
+    return logits, labels, int(torch.randint(2, 4, (), generator=generator).item())
+
+
+# Exercises ----------------------------------------------------------------------------------------
+
+EXERCISES = (
+    Exercise(
+        number="10.1",
+        prompt="""\
+**10.1 Predict.** A model puts `nn.Softmax(dim=1)` behind its last layer, and `F.cross_entropy`
+applies softmax once more. What is the lowest loss that it can reach with ten classes? Derive it
+with pencil and paper, and give three digits.""",
+        stub="answer = None  # the lowest loss",
+        name="answer",
+        solution=lowest_loss,
+        rtol=2e-3,
+        wrong=(
+            Wrong(
+                0.0,
+                "0 is what the right model approaches, with logits that grow and grow. What comes"
+                " out of a softmax cannot grow beyond 1, and the second one starts from there.",
+            ),
+            Wrong(
+                math.log(10),
+                "that is the landmark, the loss of having no idea. This model can do better: its"
+                " ten numbers need not be equal.",
+            ),
+            Wrong(
+                math.e / (math.e + 9),
+                "that is the probability which the right class gets at best. The loss is its"
+                " negative logarithm.",
+            ),
+            Wrong(
+                math.log10((math.e + 9) / math.e),
+                "that is the logarithm to base 10; cross-entropy takes the natural one.",
+            ),
+            Wrong(
+                math.log(10) - 1,
+                "the denominator is not 10: the nine others contribute e⁰ = 1 each, and the right"
+                " class contributes e.",
+            ),
+        ),
+        hints=(
+            "The second softmax sees ten numbers between 0 and 1 with the sum 1. Which ten would"
+            " serve the right class best?",
+            "A 1 for the right class and nine 0s. Put these into softmax: exponentials, divided"
+            " by their sum.",
+            "The right class gets e / (e + 9). `F.cross_entropy(torch.eye(10), torch.arange(10))`"
+            " takes the negative logarithm.",
+        ),
+        because=(
+            "the loss falls from 2.303 and then stays above 1.46, whatever you do. Nothing fails;"
+            " only the landmark tells."
+        ),
+    ),
+    Exercise(
+        number="10.2",
+        prompt="""\
+**10.2 Modify.** A mirrored shirt is a shirt. Write a layer that in training mode, and only then,
+replaces each picture of (B, 1, H, W) by its mirror image with probability ½; `images.flip(-1)`
+mirrors all of them. Then put it in front of the final model and run `try_out` again. Does it help
+in six epochs? By how much must two runs differ before you believe in the difference? Run one
+model with three seeds to find out.""",
+        stub="""\
+class RandomMirror(nn.Module):
+    def forward(self, images):  # (B, 1, H, W) -> (B, 1, H, W)
+        return None  # your lines""",
+        name="RandomMirror",
+        solution=RandomMirror,
+        inputs=_pictures,
+        probe=_behaviour,
+        wrong=(
+            Wrong(
+                _MirrorsInEvaluation,
+                "it mirrors in `eval()` as well, so the same picture can get two different"
+                " answers. `self.training` tells the mode.",
+            ),
+            Wrong(
+                _OnlyInEvaluation,
+                "the modes are exchanged: it mirrors in `eval()` and leaves the pictures alone"
+                " in training.",
+            ),
+            Wrong(
+                _WholeBatch,
+                "one throw of the coin decides for the whole batch. Draw a number for each"
+                " picture.",
+            ),
+            Wrong(
+                _EveryPicture,
+                "it mirrors every picture. Then the model never sees an original in training, and"
+                " is tested on nothing else.",
+            ),
+            Wrong(
+                _UpsideDown,
+                "it turns pictures upside down: -2 is the axis of the rows. Mirroring reverses"
+                " the columns, -1.",
+            ),
+            Wrong(
+                _SameOnes,
+                "the same places of the batch are mirrored in every pass. Draw anew in each call"
+                " of `forward`.",
+            ),
+            Wrong(
+                _ChangesItsInput,
+                "it writes the mirror images into the pictures that it was given. Those belong"
+                " to the caller; return new ones.",
+            ),
+        ),
+        hints=(
+            "A module knows its mode: `self.training` is True after `train()` and False after"
+            " `eval()`.",
+            "`torch.rand(len(images), device=images.device) < 0.5` throws a coin for each"
+            " picture. Which shape must it have to choose between (B, 1, H, W) and (B, 1, H, W)?",
+            "`torch.where(mirrored, images.flip(-1), images)` with `mirrored` of shape"
+            " (B, 1, 1, 1), unless not in training; then `images`.",
+        ),
+        because=(
+            "each epoch now shows other pictures, and the labels stay true. That last part is up"
+            " to you: a mirrored 2 is no 2."
+        ),
+    ),
+    Exercise(
+        number="10.3",
+        prompt="""\
+**10.3 Build.** Put the 784 pixels of every picture, in training and in test, into one other
+order: `pixels[:, permutation]`, where `permutation` is drawn once. Which loses more by it, the
+MLP or the LeNet? For the MLP there is a proof: from the `weight` (H, 784) of its first linear
+layer, make another one that gives for the reordered pixels what `weight` gave for the old ones.""",
+        stub="""\
+def reorder_weight(weight, permutation):  # (H, 784), (784,) -> (H, 784)
+    return None  # your line""",
+        name="reorder_weight",
+        solution=reorder_weight,
+        inputs=_weight_and_permutation,
+        wrong=(
+            Wrong(
+                _other_way_round,
+                "that is the order of the way back. If pixel j of the new picture is pixel"
+                " permutation[j] of the old one, column j must be what column permutation[j] was.",
+            ),
+            Wrong(
+                _as_it_was,
+                "the weight is as it was, so it multiplies each pixel by the number that was"
+                " meant for another.",
+            ),
+            Wrong(
+                _rows,
+                "you reorder the rows, which belong to the outputs; pixels belong to columns.",
+            ),
+        ),
+        hints=(
+            "An output is a sum over the pixels, each times its column's entry. A sum does not"
+            " care about the order of its terms, as long as the partners stay together.",
+            "Pixel j of the new picture is pixel permutation[j] of the old one. Which column does"
+            " it need?",
+            "Index the columns with `permutation`, as `pixels` was indexed.",
+        ),
+        because=(
+            "so for every MLP there is another that gives the same logits for the reordered"
+            " pictures: it loses nothing. A 5×5 kernel has no such twin, since it sees neighbours"
+            " alone, and these are gone. How much does that cost LeNet? `try_out` tells."
+        ),
+    ),
+    Exercise(
+        number="10.4",
+        prompt="""\
+**10.4 Build.** Write `top_k_accuracy(logits, labels, k)`: how often is the right class among the
+k largest logits? For k = 1 it must equal `accuracy`, for k = 10 it must be 1. How often is the
+final model right with its first or second answer?""",
+        stub="""\
+def top_k_accuracy(logits, labels, k):  # (B, C), (B,) -> a number
+    return None  # your lines""",
+        name="top_k_accuracy",
+        solution=top_k_accuracy,
+        inputs=_logits_and_labels,
+        wrong=(
+            Wrong(
+                _first_answer_only,
+                "that is `accuracy`: the largest logit alone. The label may also come second, up"
+                " to place k.",
+            ),
+            Wrong(
+                _kth_answer_only,
+                "you look at place k alone; the places before it count as well.",
+            ),
+            Wrong(_smallest, "you look at the k smallest logits; the largest are wanted."),
+            Wrong(_a_count, "that is how many are right; divide by how many there are."),
+            Wrong(
+                _divided_by_k_too,
+                "you take the mean over all k places, of which at most one can be the label. Ask"
+                " of each picture whether `any` of its places is.",
+            ),
+            Wrong(
+                _values_for_indices,
+                "you compare labels with the logits themselves. `topk` returns values and indices;"
+                " the indices are the classes.",
+            ),
+        ),
+        hints=(
+            "`logits.topk(k, dim=1)` has two parts, `values` and `indices`. Which are classes?",
+            "Compare the indices (B, k) with `labels[:, None]` (B, 1): broadcasting does the rest.",
+            "`(best == labels[:, None]).any(dim=1)` says for each picture whether its label is"
+            " there. Count, and divide by B.",
+        ),
+        because=(
+            "`accuracy` is the case k = 1, and the number can only grow with k. So whoever reports"
+            " it has to say which k it was."
+        ),
+    ),
+)

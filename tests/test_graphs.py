@@ -1,0 +1,419 @@
+"""helpers.graphs: the picture shows the graph that torch holds, all of it, and readably."""
+
+import gc
+import sys
+import time
+import weakref
+from itertools import combinations
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import networkx as nx
+import pytest
+import torch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from torch import nn
+
+from helpers.graphs import MAX_WIDTH, draw_graph, draw_steps, graph_of
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def two_layers():
+    x, y = torch.randn(4, 6), torch.randn(4, 2)
+    w1, w2 = torch.randn(6, 5, requires_grad=True), torch.randn(5, 2, requires_grad=True)
+    h = x @ w1
+    loss = (h.clamp(min=0) @ w2 - y).pow(2).sum()
+    return loss, {"x": x, "w1": w1, "w2": w2, "h": h, "loss": loss}
+
+
+def reuses(times=3):
+    layers = nn.ModuleDict(
+        {"first": nn.Linear(6, 5), "middle": nn.Linear(5, 5), "last": nn.Linear(5, 2)}
+    )
+    h = layers["first"](torch.randn(4, 6)).clamp(min=0)
+    for _ in range(times):
+        h = layers["middle"](h).clamp(min=0)
+    return layers["last"](h).pow(2).sum(), dict(layers.named_parameters())
+
+
+def recurrent(terms=30):
+    w = torch.randn(3, requires_grad=True)
+    total = torch.zeros(3)
+    for term in range(terms):
+        total = total + w * term
+    return total.sum(), {"w": w}
+
+
+def stacked(count=24):
+    leaves = {f"leaf {index}": torch.randn(3, requires_grad=True) for index in range(count)}
+    return torch.stack(list(leaves.values())).sum(), leaves
+
+
+def tangled(size=60):
+    values = {f"w{k}": torch.randn(2, requires_grad=True) for k in range(5)}
+    results = list(values.values())
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(size):
+        one, two = torch.randint(len(results), (2,), generator=generator).tolist()
+        results.append(results[one] * results[two])
+    return torch.stack(results).sum(), values
+
+
+def chain(length):
+    w = torch.ones(2, requires_grad=True)
+    h = w
+    for _ in range(length):
+        h = h * 2
+    return h, w
+
+
+def named(graph, name):
+    (node,) = [node for node, each in graph.nodes(data="name") if each == name]
+    return node
+
+
+def kinds(graph):
+    return [kind for _, kind in graph.nodes(data="kind")]
+
+
+# The graph ---------------------------------------------------------------------------------------
+
+
+def test_the_graph_is_the_one_that_torch_holds():
+    loss, names = two_layers()
+    graph = graph_of(loss, names)
+    found = [(data["kind"], data["label"]) for _, data in graph.nodes(data=True)]
+    clamp = loss.grad_fn.next_functions[0][0].next_functions[0][0].next_functions[0][0]
+    clamp = clamp.next_functions[0][0].name()  # its number differs from version to version
+    assert found == [
+        ("tensor", "loss\n()"),
+        ("function", "SumBackward0"),
+        ("function", "PowBackward0"),
+        ("function", "SubBackward0"),
+        ("function", "MmBackward0"),
+        ("function", clamp),
+        ("function", "MmBackward0\nh"),
+        ("leaf", "w1\n(6, 5)"),
+        ("leaf", "w2\n(5, 2)"),
+        ("unreached", "x\n(4, 6)"),
+    ]
+    steps = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (4, 8)]
+    assert sorted(graph.edges()) == sorted(steps)
+
+
+def test_every_step_of_a_walk_by_hand_is_an_edge():
+    loss, names = reuses()
+    counted, todo, seen = 0, [loss.grad_fn], {loss.grad_fn}
+    while todo:
+        for parent, _ in todo.pop().next_functions:
+            counted += parent is not None
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                todo.append(parent)
+    graph = graph_of(loss, names)
+    assert graph.number_of_edges() == counted + 1  # and the one from the tensor to its grad_fn
+    assert graph.number_of_nodes() == len(seen) + 1
+    assert kinds(graph).count("leaf") == 6 and "unreached" not in kinds(graph)
+
+
+def test_a_shared_leaf_stands_once_with_an_arrow_for_each_use():
+    loss, names = reuses(times=3)
+    graph = graph_of(loss, names)
+    assert graph.in_degree(named(graph, "middle.bias")) == 3
+    assert graph.in_degree(named(graph, "middle.weight")) == 3
+    assert graph.in_degree(named(graph, "first.bias")) == 1
+
+
+def test_used_twice_by_one_function_gives_two_edges():
+    a = torch.tensor(3.0, requires_grad=True)
+    graph = graph_of(a * a, {"a": a})
+    assert graph.number_of_edges(1, named(graph, "a")) == 2
+    ax = draw_graph(a * a, {"a": a})
+    assert len([p for p in ax.patches if isinstance(p, FancyArrowPatch)]) == 3
+
+
+def test_what_has_no_name_is_called_leaf_and_result():
+    w = torch.ones(3, 2, requires_grad=True)
+    graph = graph_of(w.exp())
+    assert [data["label"] for _, data in graph.nodes(data=True)] == [
+        "result\n(3, 2)",
+        "ExpBackward0",
+        "leaf\n(3, 2)",
+    ]
+
+
+def test_several_names_of_one_tensor_are_all_shown():
+    w = torch.ones(2, requires_grad=True)
+    graph = graph_of(w.exp(), {"encoder": w, "decoder": w})
+    assert "encoder, decoder\n(2,)" in dict(graph.nodes(data="label")).values()
+
+
+def test_both_results_of_one_function_are_named():
+    w = torch.ones(2, 3, requires_grad=True)
+    top, bottom = w.unbind()
+    graph = graph_of(top * bottom, {"top": top, "bottom": bottom})
+    assert "UnbindBackward0\ntop\nbottom" in dict(graph.nodes(data="label")).values()
+    assert "unreached" not in kinds(graph)
+
+
+def test_what_is_detached_stands_apart():
+    w, v = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    cut = (w * 2).detach()
+    graph = graph_of((cut * v).sum(), {"w": w, "v": v, "cut": cut})
+    assert {name: graph.nodes[named(graph, name)]["kind"] for name in ("w", "v", "cut")} == {
+        "w": "unreached",
+        "v": "leaf",
+        "cut": "unreached",
+    }
+    assert graph.degree(named(graph, "w")) == 0
+
+
+def test_a_function_of_ones_own_shows_its_name():
+    class MyReLU(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clamp(min=0)
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad
+
+    w = torch.ones(2, requires_grad=True)
+    graph = graph_of(MyReLU.apply(w))
+    assert graph.nodes[1]["label"] == "MyReLUBackward"
+
+
+def test_the_graph_can_be_read_after_backward():
+    loss, names = two_layers()
+    before = graph_of(loss, names)
+    loss.backward()
+    assert nx.utils.graphs_equal(graph_of(loss, names), before)
+
+
+def test_the_tensor_and_its_graph_stay_as_they_were():
+    loss, names = two_layers()
+    draw_graph(loss, names)
+    assert names["w1"].grad is None and names["w1"].requires_grad
+    loss.backward()
+    assert names["w1"].grad is not None
+
+
+def test_a_parameter_on_which_no_gradient_was_taken_is_not_touched():
+    w, v = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    draw_graph(w.exp(), {"w": w, "v": v})
+    assert v.grad is None and v.grad_fn is None and v.is_leaf
+
+
+def test_nothing_is_kept_alive():
+    loss, names = two_layers()
+    kept = [graph_of(loss, names), draw_graph(loss, names)]
+    watched = [weakref.ref(each) for each in [loss, *names.values()]]
+    del loss, names
+    gc.collect()
+    assert kept and [each() for each in watched] == [None] * len(watched)
+
+
+def test_a_deep_graph_is_walked_without_recursion():
+    h, w = chain(5_000)
+    assert sys.getrecursionlimit() < 5_000
+    start = time.perf_counter()
+    assert len(graph_of(h, {"w": w})) == 5_002
+    with pytest.raises(ValueError, match=r"has 5,001 nodes, more than the 200 that can be drawn"):
+        draw_graph(h)
+    assert time.perf_counter() - start < 5
+
+
+# What is refused ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", [graph_of, draw_graph])
+@pytest.mark.parametrize(
+    ("tensor", "names", "error", "message"),
+    [
+        ([1.0], None, TypeError, "tensor must be a torch.Tensor, got list"),
+        (torch.ones(2), None, ValueError, "its requires_grad is False"),
+        (torch.ones(2, requires_grad=True), None, ValueError, "it is a leaf; compute something"),
+        (torch.ones(2, requires_grad=True) * 2, ["w"], TypeError, "names must map .*, got list"),
+        (
+            torch.ones(2, requires_grad=True) * 2,
+            {"w": 3.0},
+            TypeError,
+            r"names\['w'\] must be a torch.Tensor, got float",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(function, tensor, names, error, message):
+    with pytest.raises(error, match=message):
+        function(tensor, names)
+    assert not plt.get_fignums()
+
+
+def test_two_hundred_nodes_are_drawn_and_no_more():
+    assert draw_graph(chain(199)[0]).texts
+    with pytest.raises(ValueError, match="201 nodes"):
+        draw_graph(chain(200)[0])
+
+
+# The picture -------------------------------------------------------------------------------------
+
+GRAPHS = [two_layers, reuses, recurrent, stacked, tangled]
+
+
+def assert_readable(ax):
+    ax.figure.canvas.draw()
+    renderer = ax.figure.canvas.get_renderer()
+    texts = [text.get_window_extent(renderer) for text in ax.texts]
+    boxes = [p.get_window_extent(renderer) for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    assert len(texts) == len(boxes) > 0
+    for text, box in zip(texts, boxes, strict=True):
+        assert inside(text, box) and inside(box, ax.get_window_extent(renderer))
+    assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+
+
+def inside(small, large, slack=0.6):
+    return (
+        large.x0 - slack <= small.x0
+        and small.x1 <= large.x1 + slack
+        and large.y0 - slack <= small.y0
+        and small.y1 <= large.y1 + slack
+    )
+
+
+def crossed(ax):
+    """Count the points of arrows that lie within boxes, a pixel or more from the edge."""
+    boxes = [p.get_window_extent() for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    arrows = [p for p in ax.patches if isinstance(p, FancyArrowPatch)]
+    lines = [ax.transData.transform_path(arrow.get_path()) for arrow in arrows]
+    points = [
+        point for line in lines for part in line.to_polygons(closed_only=False) for point in part
+    ]
+    return sum(box.padded(-2).contains(*point) for box in boxes for point in points)
+
+
+@pytest.mark.parametrize("make", GRAPHS)
+def test_the_picture_can_be_read(make):
+    ax = draw_graph(*make(), title="A title")
+    assert_readable(ax)
+    assert ax.get_title() == "A title" and ax.get_xlabel().startswith("arrows: the way backward")
+    assert len(ax.get_xticks()) == len(ax.get_yticks()) == 0
+    assert ax.figure.get_figwidth() <= MAX_WIDTH + 1e-6
+
+
+@pytest.mark.parametrize("make", [two_layers, reuses, recurrent, stacked])
+def test_no_arrow_runs_through_a_box(make):
+    ax = draw_graph(*make())
+    ax.figure.canvas.draw()
+    assert crossed(ax) == 0
+
+
+@pytest.mark.parametrize("make", [two_layers, reuses, recurrent])
+def test_the_picture_says_what_the_graph_says(make):
+    result, names = make()
+    ax, graph = draw_graph(result, names), graph_of(result, names)
+    shown = sorted(text.get_text() for text in ax.texts)
+    assert shown == sorted(label for _, label in graph.nodes(data="label"))
+
+
+def test_every_arrow_points_down():
+    ax = draw_graph(*reuses())
+    height = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert height["result\n()"] == min(height.values())
+    assert height["first.weight\n(5, 6)"] == max(height.values())  # the y axis points down
+
+
+def test_the_picture_grows_with_the_graph():
+    small = draw_graph(*two_layers()).figure.get_size_inches()
+    large = draw_graph(*recurrent()).figure.get_size_inches()
+    assert small[0] >= 4.6 and large[1] > 2 * small[1]
+
+
+def test_unreached_tensors_are_dashed_and_explained():
+    loss, names = two_layers()
+    ax = draw_graph(loss, names)
+    dashed = [p for p in ax.patches if p.get_linestyle() in ("--", "dashed")]
+    assert len(dashed) == 1 and "no gradient reaches it" in ax.get_xlabel()
+    assert "dashed" not in draw_graph(loss).get_xlabel()
+
+
+@pytest.mark.parametrize("layout", [None, "constrained"])
+def test_drawn_into_axes_that_are_too_small_it_shrinks(layout):
+    figure, axes = plt.subplots(1, 2, figsize=(7, 3), layout=layout)
+    assert draw_graph(*two_layers(), ax=axes[0]) is axes[0]
+    draw_graph(*reuses(), ax=axes[1])
+    assert plt.get_fignums() == [figure.number]
+    for ax in axes:
+        assert_readable(ax)
+
+
+def test_names_may_look_like_formulas():
+    w = torch.ones(2, requires_grad=True)
+    ax = draw_graph(w.exp(), {"$w_1$ and a rather long name": w})
+    assert_readable(ax)
+    assert "$w_1$ and a rather long name\n(2,)" in [text.get_text() for text in ax.texts]
+
+
+def test_a_large_graph_is_drawn_in_seconds():
+    start = time.perf_counter()
+    draw_graph(*tangled(150))
+    assert time.perf_counter() - start < 20
+
+
+# Steps -------------------------------------------------------------------------------------------
+
+STEPS = {
+    "h = x @ w1\n(64, 100)": ["x\n(64, 1000)", "w1\n(1000, 100)"],
+    "y_pred = h @ w2\n(64, 10)": ["h = x @ w1\n(64, 100)", "w2\n(100, 10)"],
+    "square": ["y_pred = h @ w2\n(64, 10)", "y_pred = h @ w2\n(64, 10)"],
+}
+
+
+def test_steps_are_drawn_with_inputs_as_leaves():
+    ax = draw_steps(STEPS, title="Forward", highlight={"w1\n(1000, 100)"})
+    assert_readable(ax)
+    assert crossed(ax) == 0
+    assert len(ax.texts) == 6 and ax.get_title() == "Forward"
+    boxes = [p for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    rounded = [type(p.get_boxstyle()).__name__ == "Round" for p in boxes]
+    labels = [text.get_text() for text in ax.texts]
+    assert {label for label, yes in zip(labels, rounded, strict=True) if yes} == {
+        "x\n(64, 1000)",
+        "w1\n(1000, 100)",
+        "w2\n(100, 10)",
+    }
+    colors = {label: p.get_edgecolor() for label, p in zip(labels, boxes, strict=True)}
+    assert colors["w1\n(1000, 100)"] not in (colors["w2\n(100, 10)"], colors["square"])
+    assert len([p for p in ax.patches if isinstance(p, FancyArrowPatch)]) == 6
+
+
+def test_steps_stand_where_the_graph_of_backward_stands():
+    ax = draw_steps(STEPS, title="Forward")
+    height = {text.get_text().split("\n")[0]: text.get_position()[1] for text in ax.texts}
+    assert height["square"] < height["y_pred = h @ w2"] < height["h = x @ w1"] < height["x"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "highlight", "error", "message"),
+    [
+        ({}, (), ValueError, "at least one result"),
+        ({"a": ["b"], "b": ["a"]}, (), ValueError, "depends on itself"),
+        ({"a": ["a"]}, (), ValueError, "depends on itself"),
+        ({"a": "xy"}, (), TypeError, "must be a sequence of labels, got 'xy'"),
+        ({"a": ["b"]}, ["c"], ValueError, r"must name labels of steps, got \['c'\]"),
+    ],
+)
+def test_steps_that_cannot_be_drawn_are_refused(steps, highlight, error, message):
+    with pytest.raises(error, match=message):
+        draw_steps(steps, title="", highlight=highlight)
+    assert not plt.get_fignums()
+
+
+def test_a_result_may_need_no_inputs():
+    assert_readable(draw_steps({"a constant": []}, title="One box"))
