@@ -5,8 +5,10 @@ from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
@@ -212,3 +214,76 @@ def plot_filters(weights: Tensor, *, title: str, columns: int = 8) -> np.ndarray
     figure.colorbar(picture, ax=list(axes), shrink=0.8, label="weight")
     figure.suptitle(title)
     return axes
+
+
+def draw_broadcast(a: Tensor, b: Tensor, *, title: str) -> Axes:
+    """Draw a + b as grids of cells: numbers that are stored in colour, their copies pale.
+
+    Built in notebook 01. Broadcasting acts as if each tensor were copied along the axes where it
+    has size 1 or which it lacks; the pale cells are these copies, which no memory holds.
+
+    Args:
+        a: a tensor of at most two axes.
+        b: another, whose shape fits a's.
+        title: the picture's title.
+
+    Returns:
+        The Axes with the three grids, each with its name and its own shape below.
+
+    Raises:
+        ValueError: a tensor has more than two axes, the shapes do not broadcast, or the sum has
+            more than 6×6 cells or none.
+    """
+    rows, columns = _broadcast_size(a, b)
+    grids = {"a": (a, COLORS[0]), "b": (b, COLORS[1]), "a + b": (a + b, COLORS[2])}
+    step = max(columns, 2) + 1.4  # from one grid to the next, in cells
+    width = 2 * step + max(columns, 2) + 0.4
+    cell = min(0.45, 6.6 / width)  # inches
+    _, ax = plt.subplots(figsize=(width * cell, (rows + 1.45) * cell + 0.4), layout="constrained")
+    for index, (name, (tensor, color)) in enumerate(grids.items()):
+        left = index * step + (max(columns, 2) - columns) / 2
+        _draw_cells(ax, tensor.detach().cpu(), (rows, columns), left, color, 20 * cell)
+        label = f"{name}\n{tuple(tensor.shape)}"
+        ax.text(left + columns / 2, rows + 0.25, label, ha="center", va="top", fontsize=9)
+    for index, sign in enumerate("+="):
+        middle = (index + 1) * step - 0.7
+        ax.text(middle, rows / 2, sign, ha="center", va="center", fontsize=13)
+    ax.set(xlim=(-0.2, width - 0.2), ylim=(rows + 1.35, -0.1), title=title)
+    ax.set_aspect("equal")
+    ax.axis("off")
+    return ax
+
+
+def _broadcast_size(a: Tensor, b: Tensor) -> tuple[int, int]:
+    """Return the rows and columns of a + b; complain where it cannot be made or drawn."""
+    shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
+    if max(a.ndim, b.ndim) > 2:
+        raise ValueError(f"a and b must have at most two axes each, got shapes {shapes}")
+    try:
+        shape = torch.broadcast_shapes(a.shape, b.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"a and b must broadcast: sizes equal or 1, seen from the right; got {shapes}"
+        ) from None
+    rows, columns = (1, 1, *shape)[-2:]
+    if not (1 <= rows <= 6 and 1 <= columns <= 6):
+        raise ValueError(f"a + b must have 1 to 6 rows and columns, got shape {tuple(shape)}")
+    return rows, columns
+
+
+def _draw_cells(
+    ax: Axes, tensor: Tensor, size: tuple[int, int], left: float, color: str, fontsize: float
+) -> None:
+    """Draw one tensor stretched to size (rows, columns), its copied cells pale."""
+    stored = (1, 1, *tensor.shape)[-2:]
+    values = tensor.expand(size)
+    for row, column in np.ndindex(size):
+        real = row < stored[0] and column < stored[1]
+        patch = Rectangle((left + column + 0.03, row + 0.03), 0.94, 0.94)
+        patch.set(facecolor=color if real else "white", edgecolor="white" if real else "#aaaaaa")
+        patch.set_linestyle("-" if real else ":")
+        ax.add_patch(patch)
+        text = f"{values[row, column].item():.4g}"
+        place = (left + column + 0.5, row + 0.52)
+        ink, small = "white" if real else "#666666", min(1, 4.5 / len(text))
+        ax.text(*place, text, ha="center", va="center", fontsize=small * fontsize, color=ink)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from helpers.plots import (
+    draw_broadcast,
     plot_confusion_matrix,
     plot_filters,
     plot_history,
@@ -126,3 +127,58 @@ def test_plot_filters_centres_its_colours_on_zero():
     assert weights.grad is None
     with pytest.raises(ValueError, match="shape"):
         plot_filters(torch.randn(16, 6, 5, 5), title="no")
+
+
+COLUMN, ROW = torch.tensor([[0], [10], [20]]), torch.tensor([1, 2, 3, 4])
+
+
+def written(ax):
+    """The words on a picture that are not a number."""
+    texts = [text.get_text() for text in ax.texts]
+    return [text for text in texts if not text.lstrip("-").replace(".", "").isdigit()]
+
+
+def test_draw_broadcast_writes_the_copies_and_the_sum():
+    ax = draw_broadcast(COLUMN, ROW, title="A table")
+    numbers = [int(text.get_text()) for text in ax.texts if text.get_text().isdigit()]
+    expected = [*COLUMN.expand(3, 4).flatten(), *ROW.expand(3, 4).flatten()]
+    assert numbers == [int(value) for value in [*expected, *(COLUMN + ROW).flatten()]]
+    assert written(ax) == ["a\n(3, 1)", "b\n(4,)", "a + b\n(3, 4)", "+", "="]
+    assert ax.get_title() == "A table"
+
+
+def test_draw_broadcast_leaves_copies_pale():
+    ax = draw_broadcast(COLUMN, ROW, title="A table")
+    pale = [patch.get_facecolor() == (1, 1, 1, 1) for patch in ax.patches]
+    assert [sum(pale[k : k + 12]) for k in (0, 12, 24)] == [3 * 3, 2 * 4, 0]
+    assert [pale[0], pale[1], pale[12], pale[16]] == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("shape_a", "shape_b"),
+    [((), ()), ((3,), ()), ((2, 1), ()), ((6, 6), (6, 6)), ((1, 5), (2, 1)), ((1,), (6, 1))],
+)
+@pytest.mark.parametrize("value", [1.5, -1234.5678])
+def test_draw_broadcast_keeps_every_number_inside_its_cell(shape_a, shape_b, value):
+    ax = draw_broadcast(torch.full(shape_a, value), torch.full(shape_b, value), title="Fits")
+    ax.figure.canvas.draw()
+    page = ax.figure.bbox
+    for text in ax.texts:
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
+    for text, patch in zip([t for t in ax.texts if "." in t.get_text()], ax.patches, strict=False):
+        assert text.get_window_extent().width < patch.get_window_extent().width
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        (torch.ones(2, 2, 2), ROW, r"at most two axes each, got shapes \(2, 2, 2\) and \(4,\)"),
+        (torch.ones(3), ROW, r"must broadcast.*got \(3,\) and \(4,\)"),
+        (torch.ones(7, 1), ROW, r"1 to 6 rows and columns, got shape \(7, 4\)"),
+        (torch.ones(0), ROW[:1], r"1 to 6 rows and columns, got shape \(0,\)"),
+    ],
+)
+def test_draw_broadcast_refuses_what_it_cannot_draw(a, b, message):
+    with pytest.raises(ValueError, match=message):
+        draw_broadcast(a, b, title="no")
