@@ -377,7 +377,7 @@ EYES = torch.eye(3, dtype=torch.bool)
         (x.clamp(max=3), x, "3 of 6 entries differ, the first at [1, 0]: expected 4, got 3"),
         (x / x.clamp(min=0), x, "1 of 6 entries is infinite, at [0, 1]"),
         (x.log(), x, "1 of 6 entries is NaN, at [0, 1]"),
-        (x.float(), x, "expected float64, got float32: keep the inputs' dtype"),
+        (x.float(), x, "expected float64, got float32: compute in float64 throughout"),
         (x > 0, x, "expected float64, got bool"),
         (~EYES, EYES, "every entry is the opposite of what it should be"),
         (~EYES & EYES, EYES, "3 of 9 entries differ, the first at [0, 0]: expected True, got F"),

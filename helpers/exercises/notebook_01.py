@@ -66,10 +66,18 @@ def _two_sets_of_points(generator: Generator) -> tuple[Tensor, Tensor]:
 
 
 def _labels(generator: Generator) -> tuple[Tensor, int]:
-    """Draw labels with a repetition, without the last class, more of them than classes."""
-    num_classes = _size(generator, 5, 8)
-    each_once = torch.randperm(num_classes - 1, generator=generator)
-    return torch.cat([each_once, each_once[:3]]), num_classes
+    """Draw labels with repetitions, without class 1 and the last; more of them than classes."""
+    num_classes = _size(generator, 6, 9)
+    each_once = torch.randperm(num_classes - 2, generator=generator)
+    each_once = torch.where(each_once == 1, num_classes - 2, each_once)
+    return torch.cat([each_once, each_once[:4]]), num_classes
+
+
+def _coloured_rows(labels: Tensor, num_classes: int) -> Tensor:
+    """Fill whole rows: the mistake of indexing with [labels]."""
+    rows = torch.zeros(len(labels), num_classes)
+    rows[labels] = 1
+    return rows
 
 
 def _coloured_columns(labels: Tensor, num_classes: int) -> Tensor:
@@ -173,6 +181,14 @@ column = column * 2
                 " copies, and `column += 10` changes `table`.",
             ),
             Wrong(
+                45,
+                "you added 10 to row 1; `[:, 1]` is column 1, the numbers 1 and 4.",
+            ),
+            Wrong(
+                75,
+                "you added 10 to all six numbers; `column` holds two of them.",
+            ),
+            Wrong(
                 25,
                 "one 10 was added, but `column` is the middle column of two rows: it has two"
                 " entries.",
@@ -189,8 +205,8 @@ column = column * 2
     Exercise(
         number="1.3",
         prompt="""\
-**1.3 Modify.** Each row of `x` holds one pupil's marks, and some pupils have the stricter
-teachers. `(x - x.mean()) / x.std()` treats all marks alike. Modify it so that *each row* gets
+**1.3 Modify.** Each row of `x` holds one pupil's marks, and some have stricter teachers
+than others. `(x - x.mean()) / x.std()` treats all marks alike. Modify it so that *each row* gets
 mean 0 and standard deviation 1, without a loop. Keep the default of `std`,
 which divides by D − 1.""",
         stub="""\
@@ -244,6 +260,21 @@ def standardise_rows(x):  # (N, D) -> (N, D)
                 " unless told otherwise.",
             ),
             Wrong(
+                lambda x: x - x.mean(dim=1, keepdim=True) / x.std(dim=1, keepdim=True),
+                "brackets are missing: `/` comes before `-`, so you divided the mean alone. Write"
+                " `(x - mean) / std`.",
+            ),
+            Wrong(
+                lambda x: (x - x.mean(dim=1, keepdim=True)) / x.std(),
+                "the means are each row's own, the standard deviation is that of the whole"
+                " matrix; it needs `dim=1, keepdim=True` too.",
+            ),
+            Wrong(
+                lambda x: (x - x.mean()) / x.std(dim=1, keepdim=True),
+                "the standard deviations are each row's own, the mean is that of the whole"
+                " matrix; it needs `dim=1, keepdim=True` too.",
+            ),
+            Wrong(
                 lambda x: x - x.mean(dim=1, keepdim=True),
                 "the means are 0 now, the spreads are what they were; divide by the standard"
                 " deviation of each row.",
@@ -259,8 +290,8 @@ def standardise_rows(x):  # (N, D) -> (N, D)
             " the columns are. Which keyword keeps the axis, with size 1?",
             "`mean = x.mean(dim=1, keepdim=True)`, the same for `std`, then subtract and divide.",
         ),
-        because="(N, 1) beside (N, D) hands each row its own mean; (N,) would have gone to the"
-        " columns.",
+        because="the short way: with keepdim=True, (N, 1) beside (N, D) hands each row its own"
+        " mean.",
         inputs=_square_matrix,
     ),
     Exercise(
@@ -309,8 +340,8 @@ def squared_distances(a, b):  # (N, D), (M, D) -> (N, M)
             ),
             Wrong(
                 lambda a, b: (a[:, None] - b).sum(dim=2).square(),
-                "you summed first and squared then, so differences of opposite sign cancelled;"
-                " square each one, then sum.",
+                "you summed first and squared afterwards, so differences of opposite sign "
+                "cancelled; square each one, then sum.",
             ),
             Wrong(
                 lambda a, b: (a[:, None] - b).square(),
@@ -327,8 +358,8 @@ def squared_distances(a, b):  # (N, D), (M, D) -> (N, M)
             "`a[:, None]` has shape (N, 1, D); with `b`, (M, D), that broadcasts to (N, M, D).",
             "`(a[:, None] - b).square()`, summed over the last axis.",
         ),
-        because="(N, 1, D) with (M, D) gives (N, M, D), every point against every other, and the"
-        " sum removes D.",
+        because="without a loop it is `(a[:, None] - b).square().sum(dim=2)`: (N, 1, D) with (M, D)"
+        " gives (N, M, D), and the sum removes D.",
         inputs=_two_sets_of_points,
     ),
     Exercise(
@@ -362,6 +393,22 @@ def one_hot(labels, num_classes):  # (N,) -> (N, C)
                 " occur need a column too, so use `num_classes`.",
             ),
             Wrong(
+                lambda labels, num_classes: (labels[:, None] == labels.unique()).float(),
+                "there are columns only for the labels that occur; every class needs one, so"
+                " compare with `torch.arange(num_classes)`.",
+            ),
+            Wrong(
+                _coloured_rows,
+                "`rows[labels] = 1` fills whole *rows*, number labels[i]; row i needs one 1, in"
+                " column labels[i]: `rows[torch.arange(N), labels] = 1`.",
+            ),
+            Wrong(
+                lambda labels, num_classes: (
+                    labels[:, None] == torch.arange(1, num_classes + 1)
+                ).float(),
+                "your columns count from 1; the labels count from 0, so label 0 found no column.",
+            ),
+            Wrong(
                 lambda labels, num_classes: torch.eye(num_classes)[labels - 1],
                 "every 1 stands one column too far to the left; the labels count from 0, as"
                 " the columns do.",
@@ -382,7 +429,8 @@ def one_hot(labels, num_classes):  # (N,) -> (N, C)
             "Compare `labels` as a column, (N, 1), with `torch.arange(num_classes)`, (C,).",
             "`labels[:, None] == torch.arange(num_classes)` is the table as booleans.",
         ),
-        because="a comparison broadcasts like a sum: (N, 1) with (C,) asks all N·C questions.",
+        because="the short way: `labels[:, None] == torch.arange(num_classes)` asks all N·C"
+        " questions at once.",
         inputs=_labels,
     ),
 )

@@ -190,6 +190,7 @@ EXERCISES = (
         solution=factor_for_twice_the_batch,
         rtol=0.15,
         wrong=(
+            Wrong(0.5, "more samples make a longer sum: the gradient grows."),
             Wrong(
                 1.0,
                 "it would stay if the loss were the mean over the samples; ours is the sum, so "
@@ -222,9 +223,9 @@ EXERCISES = (
         number="2.2",
         prompt=(
             "**2.2 Modify.** A *leaky* ReLU lets a part of the negative numbers through: it "
-            "returns `h` where `h > 0`, and `slope * h` elsewhere. Write its backward: from the "
-            "gradient behind it and the input `h` it saw, the gradient in front of it. All three "
-            "matter; `slope` is a number such as 0.1."
+            "returns `h` where `h > 0`, and `slope * h` elsewhere, with a number such as 0.1 for "
+            "`slope`. Write its backward: `grad` is the gradient of the loss with respect to its "
+            "output, `h` its input; return the gradient with respect to `h`."
         ),
         stub="def leaky_relu_backward(grad, h, slope):\n    return None  # your line",
         name="leaky_relu_backward",
@@ -235,6 +236,18 @@ EXERCISES = (
                 _slope_by_sign_of_gradient,
                 "you ask for the sign of the gradient; what counts is the sign of the input `h`. "
                 "It is the clamped gradient of this notebook once more.",
+            ),
+            Wrong(
+                lambda grad, h, slope: torch.where(h > 0, grad, slope),
+                "where `h` is negative, multiply `grad` by `slope`; you put `slope` in its place.",
+            ),
+            Wrong(
+                lambda grad, h, slope: grad * torch.where(h > 0, h, slope * h),
+                "you multiply by the leaky ReLU's *value*; multiply by its slope, 1 or `slope`.",
+            ),
+            Wrong(
+                lambda grad, h, slope: grad * ((h > 0) + slope),
+                "the positive side gets 1 + slope; its slope is 1.",
             ),
             Wrong(
                 _no_leak,
@@ -289,6 +302,19 @@ EXERCISES = (
                 "you divide by the number of samples; the mean runs over all N × D_out entries.",
             ),
             Wrong(
+                lambda y_pred, y: 2 * (y_pred - y) / 640,
+                "you divide by 640, the number of entries in this notebook; take it from `y`, "
+                "which has another shape here.",
+            ),
+            Wrong(
+                lambda y_pred, y: 2 * (y_pred - y) / y.shape[1],
+                "you divide by the number of outputs; the mean runs over all N × D_out entries.",
+            ),
+            Wrong(
+                lambda y_pred, y: ((y_pred - y) ** 2).mean(),
+                "that is the loss itself; asked for is its slope along each entry of `y_pred`.",
+            ),
+            Wrong(
                 _wrong_way_round,
                 "the sign is the wrong way round: where `y_pred` is too large, turning it up "
                 "makes the loss *grow*.",
@@ -327,6 +353,11 @@ EXERCISES = (
                 "the gradient of x needs `w.T`: input i collects from every output k by the "
                 "weight w[i, k]. With as many inputs as outputs a missing transpose raises no "
                 "error, which is why `check` uses such a layer.",
+            ),
+            Wrong(
+                lambda grad_out, x, w: (x.T @ grad_out, grad_out @ w.T, grad_out.sum(dim=0)),
+                "the gradients of x and w are exchanged: return those of x, of w and of b, in "
+                "this order.",
             ),
             Wrong(
                 _mean_for_the_bias,
@@ -379,6 +410,22 @@ EXERCISES = (
                 _divided_by_eps,
                 "every entry is twice as large as it should be: between the two nudges lies 2 × "
                 "eps, not eps.",
+            ),
+            Wrong(
+                lambda f, w, eps: _one_sided(f, w, eps) / 2,
+                "your second call of `f` saw the old `w`, not one nudged down. Either `kept = "
+                "w[i]` is a view that changes with `w` (take `.item()`), or you went down by eps "
+                "where 2 × eps is needed.",
+            ),
+            Wrong(
+                lambda f, w, eps: numerical_gradient(f, w, 1e-5),
+                "these are slopes for a much smaller nudge than asked for: use the `eps` that "
+                "your function is given.",
+            ),
+            Wrong(
+                lambda f, w, eps: torch.zeros_like(w),
+                "every entry is 0: a line such as `up = w` makes a second name for `w`, not a "
+                "copy, so both nudges hit the same vector; take `w.clone()`.",
             ),
             Wrong(
                 _not_divided,

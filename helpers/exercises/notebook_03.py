@@ -84,6 +84,10 @@ def _zeroed_first(weights, learning_rate):
             w -= learning_rate * w.grad
 
 
+def _first_weight_only(weights, learning_rate):
+    sgd_step(weights[:1], learning_rate)
+
+
 def _full_gradient(weights, learning_rate):
     with torch.no_grad():
         for w in weights:
@@ -94,6 +98,13 @@ def _full_gradient(weights, learning_rate):
 def _added_to_grad(f, *inputs):
     f(*inputs).backward()
     return tuple(tensor.grad for tensor in inputs)
+
+
+def _emptied_too_late(f, *inputs):
+    results = _added_to_grad(f, *inputs)
+    for tensor in inputs:
+        tensor.grad = None
+    return results
 
 
 def _emptied_grad(f, *inputs):
@@ -215,6 +226,11 @@ x = torch.tensor(2.0, requires_grad=True)
             Wrong(5.0, "5 is the slope of the second line alone; was `.grad` empty before it?"),
             Wrong(12.0, "12 is the slope of the first line alone; the second adds its own."),
             Wrong(60.0, "60 is the product of the two slopes; `AccumulateGrad` does not multiply."),
+            Wrong(13.0, "the slope of x³ at 2 is 3x² = 12; 8 is its value."),
+            Wrong(
+                10.0,
+                "10 is the value of 5x at 2; `.grad` holds slopes, and those of both lines.",
+            ),
             Wrong(18.0, "18 is the sum of the two values; `.grad` holds slopes."),
             Wrong(8.5, "8.5 is the mean of the two slopes; nothing divides by two here."),
         ),
@@ -247,6 +263,23 @@ e.backward()
             Wrong("ab", "a and b are, and one more: what does detach leave of the way back to c?"),
             Wrong("ad", "a and d are, and one more: data is a leaf as well."),
             Wrong("abcd", "c is made by a recorded operation: it has a grad_fn, so it is no leaf."),
+            *(
+                Wrong(
+                    letters,
+                    "c and e come from recorded operations: each has a grad_fn, so neither is a "
+                    "leaf.",
+                )
+                for letters in ("abde", "abcde", "cde", "abce")
+            ),
+            Wrong("abc", "c has a grad_fn, so it is no leaf; and d has none."),
+            Wrong("acd", "c has a grad_fn; and b is a leaf, though it asks for no gradient."),
+            *(
+                Wrong(
+                    letters,
+                    "a is a leaf as well: we made it. Requiring a gradient does not change that.",
+                )
+                for letters in ("bd", "b", "d")
+            ),
             Wrong("ce", "those are the two with a grad_fn; the leaves are the others."),
         ),
         hints=(
@@ -276,13 +309,18 @@ def sgd_step(weights, learning_rate):
             ),
             Wrong(
                 _new_tensor,
-                "the weights have not moved: `w = w - …` makes a new tensor and only calls it w; "
-                "change the old one with `w -= …`.",
+                "the weights that came in have not moved: `w - …` makes a new tensor, whatever "
+                "name or place it then gets; change the old one with `w -= …`.",
             ),
             Wrong(
                 _zeroed_first,
                 "the weights have not moved, and their gradients are gone: these were emptied "
                 "before they were used, or the result went into a new tensor and not into w.",
+            ),
+            Wrong(
+                _first_weight_only,
+                "the first weight is right, the second is not: does the loop reach every weight, "
+                "with both lines?",
             ),
             Wrong(
                 _full_gradient,
@@ -315,6 +353,11 @@ def gradients(f, *inputs):
                 _added_to_grad,
                 "`backward` adds to what is already in `.grad`: your result contains what was "
                 "there before, and `.grad` has changed.",
+            ),
+            Wrong(
+                _emptied_too_late,
+                "`backward` adds to what is already in `.grad`, and emptying it afterwards comes "
+                "too late; besides, what was there belongs to somebody else.",
             ),
             Wrong(
                 _emptied_grad,
@@ -353,8 +396,9 @@ def jacobian(f, x):
             ),
             Wrong(
                 _all_results_at_once,
-                "every row is the sum of all rows: hand in a gradient with a single 1, and put a "
-                "tensor of its own in each row.",
+                "every row is the sum of all rows. Is the gradient that you hand in 1 in one place "
+                "only? If it is, nothing empties `.grad` between two rows: every row is the same "
+                "tensor, which kept adding up. Set `x.grad = None` before each backward.",
             ),
             Wrong(
                 _one_tensor_for_all_rows,
