@@ -168,14 +168,26 @@ def _wrong_signature(exercise: Exercise, answer: Any) -> str | None:
     except (TypeError, ValueError):  # a function of C code that does not tell
         return None
     needed = [p for p in wanted if p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD]
+    starred = [p for p in wanted if p.kind is p.VAR_POSITIONAL]
     try:
-        signature.bind(*needed)
+        signature.bind(*needed, *starred * 3)
     except TypeError:
-        count = f"{len(needed)} argument{'' if len(needed) == 1 else 's'}"
-        names = ", ".join(parameter.name for parameter in needed)
-        got = ", ".join(signature.parameters)
-        return f"{exercise.name} must take {count} ({names}), got ({got})"
+        count = f"{len(needed)} argument{'' if len(needed) == 1 else 's'} "
+        names = ", ".join(p.name for p in needed)
+        if starred:
+            count, names = "", f"{names}, *{starred[0].name}"
+        return f"{exercise.name} must take {count}({names}), got {_listed(signature)}"
     return None
+
+
+def _listed(signature: inspect.Signature) -> str:
+    """Return the names of a signature's parameters, without types and defaults."""
+    stars: dict[Any, str] = {
+        inspect.Parameter.VAR_POSITIONAL: "*",
+        inspect.Parameter.VAR_KEYWORD: "**",
+    }
+    names = (stars.get(p.kind, "") + p.name for p in signature.parameters.values())
+    return f"({', '.join(names)})"
 
 
 def _in_behaviour(exercise: Exercise, answer: Any) -> str | None:

@@ -133,11 +133,16 @@ def _of_objects(actual: Any, expected: Any, manner: "_Manner") -> str | None:
 def _of_texts(actual: Any, expected: str, manner: "_Manner") -> str | None:
     if not isinstance(actual, str):
         return _wrong_type(actual, expected)
-    if actual.strip().casefold() == expected.strip().casefold():
+    if _essence(actual) == _essence(expected):
         return None
     if manner.reveal:
         return f'expected "{expected}", got "{actual.strip()[:80]}"'
     return f'"{actual.strip()[:80]}" is not it'
+
+
+def _essence(text: str) -> str:
+    """Return a text without case, spaces and commas: "a, b" and "AB" say the same."""
+    return "".join(text.casefold().replace(",", " ").split())
 
 
 def _of_truths(actual: Any, expected: Any, manner: "_Manner") -> str | None:
@@ -236,7 +241,7 @@ def _dtype(value: Any) -> str:
 
 def _wrong_dtype(actual: Any, expected: Any) -> str:
     names = [_dtype(expected), _dtype(actual)]
-    cure = ": keep the inputs' dtype" if all("float" in name for name in names) else ""
+    cure = f": compute in {names[0]} throughout" if all("float" in name for name in names) else ""
     return f"expected {names[0]}, got {names[1]}{cure}"
 
 

@@ -121,6 +121,34 @@ class _LeakyWithoutArrivals(LeakyReLU):
         return torch.where(x > 0, torch.ones_like(x), ctx.slope), None
 
 
+class _OneAtZero(LeakyReLU):
+    @staticmethod
+    def backward(ctx, grad_y):
+        (x,) = ctx.saved_tensors
+        return torch.where(x < 0, ctx.slope * grad_y, grad_y), None
+
+
+class _SavesTheInput(Sigmoid):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return 1 / (1 + torch.exp(-x))
+
+    @staticmethod
+    def backward(ctx, grad_y):
+        (x,) = ctx.saved_tensors
+        y = 1 / (1 + torch.exp(-x))
+        return grad_y * y * (1 - y)
+
+
+class _SigmoidTwice(Sigmoid):
+    @staticmethod
+    def backward(ctx, grad_y):
+        (y,) = ctx.saved_tensors
+        y = torch.sigmoid(y)
+        return grad_y * y * (1 - y)
+
+
 class _FormulaWithTheInput(Sigmoid):
     @staticmethod
     def forward(ctx, x):
@@ -163,6 +191,26 @@ class _WrongOrder(Divide):
         return -grad_y * a / b**2, grad_y / b
 
 
+class _DivideWithoutArrivals(Divide):
+    @staticmethod
+    def backward(ctx, grad_y):
+        a, b = ctx.saved_tensors
+        return 1 / b, -a / b**2
+
+
+class _NumeratorForgotten(Divide):
+    @staticmethod
+    def backward(ctx, grad_y):
+        _, b = ctx.saved_tensors
+        return grad_y / b, -grad_y / b**2
+
+
+class _DropsWhatIsLarge(ClipGradient):
+    @staticmethod
+    def backward(ctx, grad_y):
+        return grad_y * (grad_y.abs() <= ctx.bound), None
+
+
 class _ClipsTheValues(ClipGradient):
     @staticmethod
     def forward(ctx, x, bound):
@@ -198,20 +246,31 @@ class _ClipsWhereTheInputWas(Function):
 # What is compared ---------------------------------------------------------------------------------
 
 
-def _one_tensor(answer: Any, x: Tensor, *rest: Any) -> dict[str, Any]:
-    """Apply the answer to x and the plain numbers; the gradient of the output comes last."""
-    *numbers, grad_y = rest
-    x = x.clone().requires_grad_()
-    y = answer.apply(x, *numbers)
-    y.backward(grad_y)
-    return {"the output": y, "the gradient of x": x.grad}
+def _with_a_number(answer: Any, x: Tensor, number: float, grad_y: Tensor) -> dict[str, Any]:
+    return _called(answer, {"x": x}, (number,), grad_y)
 
 
 def _two_tensors(answer: Any, a: Tensor, b: Tensor, grad_y: Tensor) -> dict[str, Any]:
-    a, b = a.clone().requires_grad_(), b.clone().requires_grad_()
-    y = answer.apply(a, b)
-    y.backward(grad_y)
-    return {"the output": y, "the gradient of a": a.grad, "the gradient of b": b.grad}
+    return _called(answer, {"a": a, "b": b}, (), grad_y)
+
+
+def _saving_the_output(answer: Any, x: Tensor, grad_y: Tensor) -> dict[str, Any]:
+    outcome = _called(answer, {"x": x}, (), grad_y)
+    y = answer.apply(x.detach().requires_grad_())
+    saved: tuple[Tensor, ...] = getattr(getattr(y, "grad_fn", None), "saved_tensors", ())
+    outcome["y saved, alone"] = len(saved) == 1 and torch.equal(saved[0], y)
+    return outcome
+
+
+def _called(
+    answer: Any, tensors: dict[str, Tensor], rest: tuple[Any, ...], grad_y: Tensor
+) -> dict[str, Any]:
+    """Apply the answer to leaves that share the inputs' memory: changes in place show."""
+    leaves = {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}
+    y = answer.apply(*leaves.values(), *rest)
+    if isinstance(y, Tensor):
+        y.backward(grad_y)
+    return {"the output": y, **{f"the gradient of {n}": leaf.grad for n, leaf in leaves.items()}}
 
 
 # Fresh inputs -------------------------------------------------------------------------------------
@@ -234,6 +293,7 @@ def _matrices(generator: Generator, count: int) -> list[Tensor]:
 
 def _with_a_slope(generator: Generator) -> tuple[Tensor, float, Tensor]:
     x, grad_y = _matrices(generator, 2)
+    x[0, 0] = 0.0
     return x, 0.1 + 0.3 * torch.rand((), generator=generator).item(), grad_y
 
 
@@ -274,8 +334,7 @@ EXERCISES = (
         number="4.1",
         prompt="""\
 **4.1 Predict.** For every number, `relu(x) - relu(-x)` is `x` again: a line of slope 1, without a
-kink. Which slope does autograd report at exactly `x = 0`, with the ReLU of this notebook or with
-torch's?""",
+kink. Which slope does autograd report at exactly `x = 0`? (Our `relu` and torch's agree.)""",
         stub="answer = None  # the slope",
         name="answer",
         solution=slope_at_zero,
@@ -287,8 +346,8 @@ torch's?""",
             ),
             Wrong(
                 2.0,
-                "that is what the mask `x < 0` would give: 1 from each half. Ours lets nothing"
-                " through at 0.",
+                "that is what a ReLU that zeroes the gradient only where `x < 0` would give: 1"
+                " from each half. Ours lets nothing through at 0.",
             ),
             Wrong(
                 0.5,
@@ -329,6 +388,11 @@ number such as 0.1. Change our `ReLU` into `LeakyReLU`, called as `LeakyReLU.app
                 "backward looks at the sign of the gradient. The sign that decides is that of x,"
                 " which forward saw.",
             ),
+            Wrong(
+                _OneAtZero,
+                "at exactly 0 the whole gradient passes. It is `x` where `x > 0`, else `slope * x`:"
+                " 0 belongs to the else.",
+            ),
             Wrong(_LeakyWithoutArrivals, _WITHOUT_ARRIVALS),
         ),
         hints=(
@@ -338,9 +402,10 @@ number such as 0.1. Change our `ReLU` into `LeakyReLU`, called as `LeakyReLU.app
         ),
         because=(
             "the derivative is 1 or the slope, chosen by the sign of x, and a number gets None."
+            " (x went through `save_for_backward`, we hope: `check` does not look.)"
         ),
         inputs=_with_a_slope,
-        probe=_one_tensor,
+        probe=_with_a_number,
     ),
     Exercise(
         number="4.3",
@@ -360,6 +425,15 @@ Derive it, then write `Sigmoid` so that forward saves the *output*.""",
                 "a factor is missing: y alone is the derivative of e^x. Here the chain rule through"
                 " the fraction brings a second one.",
             ),
+            Wrong(
+                _SigmoidTwice,
+                "what you saved is y already; backward takes the sigmoid of it once more.",
+            ),
+            Wrong(
+                _SavesTheInput,
+                "the numbers are right, but what went through `ctx.save_for_backward` is not y"
+                " alone. y is all that backward needs.",
+            ),
             Wrong(_SigmoidWithoutArrivals, _WITHOUT_ARRIVALS),
         ),
         hints=(
@@ -372,7 +446,7 @@ Derive it, then write `Sigmoid` so that forward saves the *output*.""",
             " anyway takes no memory of its own."
         ),
         inputs=_pair,
-        probe=_one_tensor,
+        probe=_saving_the_output,
     ),
     Exercise(
         number="4.4",
@@ -391,6 +465,11 @@ both gradients, with the sign of each.""",
                 _SquareForgotten,
                 "the gradient of b needs b squared below the line: the derivative of 1 / b is"
                 " -1 / b².",
+            ),
+            Wrong(_DivideWithoutArrivals, _WITHOUT_ARRIVALS),
+            Wrong(
+                _NumeratorForgotten,
+                "the gradient of b lacks the factor a: a / b is a times 1 / b.",
             ),
             Wrong(
                 _WrongOrder,
@@ -426,6 +505,11 @@ a guard against gradients that explode. Will `gradcheck` accept it for a bound o
                 "large negative entries get through: a gradient can be too steep downhill as well.",
             ),
             Wrong(
+                _DropsWhatIsLarge,
+                "you drop what is too large: those entries become 0. Clipping sets them to the"
+                " bound, with their sign.",
+            ),
+            Wrong(
                 _ShrinksTheNorm,
                 "you shrink the gradient as a whole, by its norm. That is a guard too, but here"
                 " each entry is clipped by itself.",
@@ -446,6 +530,6 @@ a guard against gradients that explode. Will `gradcheck` accept it for a bound o
             " them and is refused."
         ),
         inputs=_with_a_bound,
-        probe=_one_tensor,
+        probe=_with_a_number,
     ),
 )
