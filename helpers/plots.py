@@ -1,6 +1,6 @@
 """Pictures of what was measured: each function takes data, returns Axes, never touches a model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 
 import matplotlib.pyplot as plt
@@ -287,3 +287,59 @@ def _draw_cells(
         place = (left + column + 0.5, row + 0.52)
         ink, small = "white" if real else "#666666", min(1, 4.5 / len(text))
         ax.text(*place, text, ha="center", va="center", fontsize=small * fontsize, color=ink)
+
+
+def plot_paths(
+    height: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    paths: Mapping[str, Sequence[Sequence[float]]],
+    *,
+    title: str,
+    xlim: tuple[float, float],
+    ylim: tuple[float, float],
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw paths over the contour lines of a landscape; a ring marks a beginning, a square an end.
+
+    Used in notebook 06, for the ways of several optimizers through a valley.
+
+    Args:
+        height: the landscape, from arrays of x and y to their heights.
+        paths: from a name to the points (x, y) visited, in order.
+        title: the picture's title.
+        xlim: the left and the right border.
+        ylim: the lower and the upper border.
+        ax: where to draw; a new picture if None.
+
+    Raises:
+        ValueError: there is no path, or a path is not a row of pairs of numbers.
+    """
+    rows = {name: np.asarray(points, dtype=float) for name, points in paths.items()}
+    shapes = {name: row.shape for name, row in rows.items()}
+    if not rows or any(len(s) != 2 or s[0] == 0 or s[1] != 2 for s in shapes.values()):
+        raise ValueError(f"paths must hold points (x, y) for each name, got shapes {shapes}")
+    ax = _new_axes(ax, (5.4, 3.6))
+    _draw_contours(ax, height, xlim, ylim)
+    for k, (name, row) in enumerate(rows.items()):
+        line = ax.plot(*row.T, marker=".", markersize=4, lw=1.3, label=name)
+        line[0].set(color=COLORS[k % len(COLORS)], linestyle=DASHES[k % len(DASHES)])
+        ax.plot(*row[0], "o", color="black", fillstyle="none", markersize=8, label="_start")
+        ax.plot(*row[-1], "s", color=COLORS[k % len(COLORS)], markersize=5, label="_end")
+    below, columns = (0.5, -0.2), min(3, len(rows))
+    ax.legend(
+        loc="upper center", bbox_to_anchor=below, ncol=columns, frameon=False, fontsize="small"
+    )
+    ax.set(title=title, xlabel="w[0]", ylabel="w[1]", xlim=xlim, ylim=ylim)
+    return ax
+
+
+def _draw_contours(
+    ax: Axes,
+    height: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    xlim: tuple[float, float],
+    ylim: tuple[float, float],
+) -> None:
+    """Draw lines of equal height, closer together where it is low."""
+    x, y = np.meshgrid(np.linspace(*xlim, 200), np.linspace(*ylim, 200))
+    z = height(x, y)
+    levels = z.min() + (z.max() - z.min()) * (np.arange(1, 12) / 12) ** 2
+    ax.contour(x, y, z, levels=levels, colors="#bbbbbb", linewidths=0.7)

@@ -15,6 +15,7 @@ from helpers.plots import (
     plot_filters,
     plot_history,
     plot_losses,
+    plot_paths,
     show_images,
 )
 from helpers.training import History
@@ -182,3 +183,34 @@ def test_draw_broadcast_keeps_every_number_inside_its_cell(shape_a, shape_b, val
 def test_draw_broadcast_refuses_what_it_cannot_draw(a, b, message):
     with pytest.raises(ValueError, match=message):
         draw_broadcast(a, b, title="no")
+
+
+def bowl(x, y):
+    return x**2 + y**2
+
+
+def test_plot_paths_draws_each_path_and_its_start():
+    paths = {"a": [(0.0, 1.0), (2.0, 3.0)], "b": [[1.0, 1.0], [0.5, 0.5], [0.0, 0.0]]}
+    ax = plot_paths(bowl, paths, title="Two ways", xlim=(-1, 3), ylim=(-2, 4))
+    lines = {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines()}
+    assert lines.pop("_start") == [[1.0, 1.0]]  # the last one; each path has its own
+    assert lines.pop("_end") == [[0.0, 0.0]]
+    assert lines == {name: [list(point) for point in path] for name, path in paths.items()}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    assert (ax.get_xlim(), ax.get_ylim(), ax.get_title()) == ((-1, 3), (-2, 4), "Two ways")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("w[0]", "w[1]")
+    assert len(ax.collections) > 0
+
+
+def test_plot_paths_takes_an_axes_and_six_paths_look_different():
+    _, mine = plt.subplots()
+    paths = {str(k): [(k, 0.0), (k, 1.0)] for k in range(6)}
+    assert plot_paths(bowl, paths, title="Six", xlim=(0, 5), ylim=(0, 1), ax=mine) is mine
+    named = [line for line in mine.get_lines() if not line.get_label().startswith("_")]
+    assert len({(line.get_color(), line.get_linestyle()) for line in named}) == 6
+
+
+@pytest.mark.parametrize("paths", [{}, {"a": []}, {"a": [1.0, 2.0]}, {"a": [(1.0, 2.0, 3.0)]}])
+def test_plot_paths_refuses_what_is_no_path(paths):
+    with pytest.raises(ValueError, match=r"points \(x, y\) for each name"):
+        plot_paths(bowl, paths, title="no", xlim=(0, 1), ylim=(0, 1))
