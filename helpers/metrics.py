@@ -1,5 +1,8 @@
 """Counting what a classifier gets right, as notebook 10 writes it out by hand."""
 
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -93,3 +96,40 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int) -> T
     check_label_range(labels, num_classes)
     cells = torch.bincount(labels * num_classes + predictions, minlength=num_classes**2)
     return cells.reshape(num_classes, num_classes)
+
+
+class Metrics(NamedTuple):
+    """The mean loss and the accuracy (0 to 1) over the samples of one pass, each counted once."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass
+class History:
+    """What `fit` measured, one entry an epoch; `test_…` stay empty without a test loader.
+
+    `train_…` are taken during the epoch from the very forward passes that trained, so they lag
+    behind the weights by half an epoch or so. `seconds` is the training time alone.
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    test_loss: list[float] = field(default_factory=list)
+    test_accuracy: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """The number of whole epochs."""
+        return len(self.train_loss)
+
+    def add(self, train: Metrics, test: Metrics | None, seconds: float) -> None:
+        """Append the figures of one whole epoch."""
+        self.train_loss.append(train.loss)
+        self.train_accuracy.append(train.accuracy)
+        self.seconds.append(seconds)
+        if test is not None:
+            self.test_loss.append(test.loss)
+            self.test_accuracy.append(test.accuracy)

@@ -1,13 +1,13 @@
 """A training loop worth keeping: what notebook 10 writes out by hand, with its checks added."""
 
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,48 +16,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
+from helpers.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from helpers.data import BatchLoader
-from helpers.metrics import check_label_range, check_labels
+from helpers.metrics import History, Metrics, check_label_range, check_labels
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 Loader = Iterable[tuple[Tensor, Tensor]]
-
-
-class Metrics(NamedTuple):
-    """The mean loss and the accuracy (0 to 1) over the samples of one pass, each counted once."""
-
-    loss: float
-    accuracy: float
-
-
-@dataclass
-class History:
-    """What `fit` measured, one entry an epoch; `test_…` stay empty without a test loader.
-
-    `train_…` are taken during the epoch from the very forward passes that trained, so they lag
-    behind the weights by half an epoch or so. `seconds` is the training time alone.
-    """
-
-    train_loss: list[float] = field(default_factory=list)
-    train_accuracy: list[float] = field(default_factory=list)
-    test_loss: list[float] = field(default_factory=list)
-    test_accuracy: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    interrupted: bool = False
-
-    @property
-    def epochs(self) -> int:
-        """The number of whole epochs."""
-        return len(self.train_loss)
-
-    def add(self, train: Metrics, test: Metrics | None, seconds: float) -> None:
-        """Append the figures of one whole epoch."""
-        self.train_loss.append(train.loss)
-        self.train_accuracy.append(train.accuracy)
-        self.seconds.append(seconds)
-        if test is not None:
-            self.test_loss.append(test.loss)
-            self.test_accuracy.append(test.accuracy)
 
 
 class _Tally:
@@ -174,12 +138,15 @@ def _check_loader(loader: Any, name: str) -> None:
         raise ValueError(f"{name} must yield at least one batch, got an empty loader")
 
 
-def _check_scheduler(scheduler: LRScheduler | None, loader: Any, epochs: int) -> None:
-    """Find out before training, not in its last epoch, that a schedule is too short."""
-    total = getattr(scheduler, "total_steps", None)
-    if scheduler is None or total is None or not hasattr(loader, "__len__"):
+def _check_schedule(schedule: dict[str, Any], loader: Any, epochs: int) -> None:
+    """Find out before training, not in its last epoch, that a schedule is too short.
+
+    `schedule` is a scheduler's state_dict, or empty.
+    """
+    total = schedule.get("total_steps")
+    if total is None or not hasattr(loader, "__len__"):
         return
-    left, needed = total - scheduler.last_epoch, epochs * len(loader)
+    left, needed = total - schedule["last_epoch"], epochs * len(loader)
     if left < needed:
         raise ValueError(
             f"scheduler must cover every batch: epochs x batches is {needed}, "
@@ -187,14 +154,36 @@ def _check_scheduler(scheduler: LRScheduler | None, loader: Any, epochs: int) ->
         )
 
 
-def _check_plan(
-    train_loader: Loader, test_loader: Loader | None, epochs: int, scheduler: LRScheduler | None
-) -> None:
+def _check_plan(train_loader: Loader, test_loader: Loader | None, epochs: int) -> None:
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
         raise ValueError(f"epochs must be a whole number of at least 1, got {epochs!r}")
     _check_loader(train_loader, "train_loader")
     _check_loader(test_loader, "test_loader")
-    _check_scheduler(scheduler, train_loader, epochs)
+
+
+def _start(
+    checkpoint: str | os.PathLike[str] | None, epochs: int, parts: dict[str, Any]
+) -> tuple[History, int]:
+    """The history so far and the number of epochs that it took; fills the parts from the file.
+
+    A fresh start is saved as well: that a file cannot be written shows now, not after an epoch.
+    """
+    scheduler, loader = parts["scheduler"], parts["loader"]
+    if checkpoint is None or not os.path.exists(Path(checkpoint).expanduser()):
+        _check_schedule({} if scheduler is None else scheduler.state_dict(), loader, epochs)
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, **parts, history=History())
+        return History(), 0
+    saved = load_checkpoint(checkpoint)
+    if saved.epoch > epochs:
+        raise ValueError(
+            f"epochs must be at least {saved.epoch}, as many as {checkpoint} has, got {epochs}"
+        )
+    if scheduler is None and saved.scheduler is not None:
+        raise CheckpointError(f"{checkpoint} was saved with a scheduler, but none is passed")
+    _check_schedule(saved.scheduler or {}, loader, epochs - saved.epoch)
+    load_checkpoint(checkpoint, **parts)
+    return saved.history or History(), saved.epoch
 
 
 def train_epoch(
@@ -285,6 +274,21 @@ def _report(epoch: int, epochs: int, train: Metrics, test: Metrics | None, secon
     )
 
 
+def _epoch(
+    parts: dict[str, Any],
+    test_loader: Loader | None,
+    loss_fn: LossFunction,
+    epoch: int,
+    progress: bool,
+) -> tuple[Metrics, Metrics | None, float]:
+    """Train and test once; the seconds are those of training."""
+    start = time.perf_counter()
+    train = train_epoch(**parts, loss_fn=loss_fn, epoch=epoch, progress=progress)
+    seconds = time.perf_counter() - start
+    test = None if test_loader is None else evaluate(parts["model"], test_loader, loss_fn)
+    return train, test, seconds
+
+
 def fit(
     model: nn.Module,
     train_loader: Loader,
@@ -294,6 +298,7 @@ def fit(
     epochs: int,
     loss_fn: LossFunction = F.cross_entropy,
     scheduler: LRScheduler | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> History:
     """Train `model` for `epochs` epochs, evaluating it after each, and return what was measured.
@@ -301,33 +306,41 @@ def fit(
     Built in notebook 10. Ctrl-C ends training and returns the history of the whole epochs so far,
     marked as `interrupted`. The model goes back to the mode (train or eval) that it came in.
 
+    With a `checkpoint`, built in notebook 11, everything is saved at the start and after each
+    epoch, and a file that is there already is gone on from: the same call made again after a stop
+    trains the epochs that are left and returns the history of all. On the CPU the result is then
+    bit for bit that of a run that never stopped.
+
     Args:
         model: maps images (B, …) float to logits (B, C); training happens where it lies.
         train_loader: yields (images, labels (B,) int64), a BatchLoader or any DataLoader.
         test_loader: the same for evaluation, or None to leave it out.
         optimizer: made from this model's parameters.
-        epochs: how often to go through `train_loader`, at least 1.
+        epochs: how often to go through `train_loader` in all, at least 1.
         loss_fn: maps (logits, labels) to the mean loss over the batch.
         scheduler: stepped after every batch (not after every epoch).
+        checkpoint: the file to save to and to go on from.
         progress: show a bar while an epoch runs and a line as it ends.
 
     Raises:
         TypeError: images are not floating point, or labels are not int64.
         ValueError: `epochs`, a loader, the labels, the optimizer or the schedule do not fit.
         FloatingPointError: the loss became NaN or infinite; epoch, batch and rate are named.
+        CheckpointError: the checkpoint cannot be written or read, or is of another training.
     """
-    _check_plan(train_loader, test_loader, epochs, scheduler)
-    history = History()
-    run_epoch = partial(
-        train_epoch, model, train_loader, optimizer=optimizer, loss_fn=loss_fn, scheduler=scheduler
-    )
+    _check_plan(train_loader, test_loader, epochs)
+    _check_trainable(model, optimizer)
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer}
+    parts |= {"scheduler": scheduler, "loader": train_loader}
+    history, done = _start(checkpoint, epochs, parts)
+    if progress and done:
+        print(f"going on after epoch {done} of {epochs}")
     try:
-        for epoch in range(1, epochs + 1):
-            start = time.perf_counter()
-            train = run_epoch(epoch=epoch, progress=progress)
-            seconds = time.perf_counter() - start
-            test = None if test_loader is None else evaluate(model, test_loader, loss_fn)
+        for epoch in range(done + 1, epochs + 1):
+            train, test, seconds = _epoch(parts, test_loader, loss_fn, epoch, progress)
             history.add(train, test, seconds)
+            if checkpoint is not None:
+                save_checkpoint(checkpoint, **parts, history=history, epoch=epoch)
             if progress:
                 print(_report(epoch, epochs, train, test, seconds))
     except KeyboardInterrupt:
