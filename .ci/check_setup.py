@@ -8,7 +8,10 @@ from importlib import metadata
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
-NEEDED = ("numpy", "matplotlib", "networkx", "pooch", "filelock", "tqdm", "helpers")
+NEEDED = (
+    *("numpy", "matplotlib", "networkx", "pooch", "filelock", "tqdm"),
+    *("loky", "psutil", "safetensors", "helpers"),
+)
 TOOLS = ("jupyterlab", "nbval", "pytest")  # looked for only: JupyterLab takes seconds to import
 
 NOT_INSTALLED = """\

@@ -34,7 +34,7 @@ SETUP_CELL = """\
 from importlib.util import find_spec
 
 if find_spec("helpers") is None:  # on Colab, or with this notebook alone
-    %pip install --quiet pooch filelock tqdm loky
+    %pip install --quiet pooch filelock tqdm loky safetensors
     %pip install --quiet --no-deps git+https://github.com/{address}"""
 
 COLAB_LINK = "https://colab.research.google.com/github/{address}/blob/main/notebooks/{name}"
