@@ -278,6 +278,14 @@ def test_a_model_that_lies_in_two_places_is_refused():
         evaluate(make_model().to("meta"), make_loader())
 
 
+@pytest.fixture
+def ctrl_c_arrives():
+    """A shell that starts the tests in the background has them ignore Ctrl-C: undo that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class RaisesAfter:
     """A loader that presses Ctrl-C in its second epoch."""
 
@@ -295,7 +303,7 @@ class RaisesAfter:
             yield batch
 
 
-def test_ctrl_c_keeps_the_whole_epochs_and_the_mode(capsys):
+def test_ctrl_c_keeps_the_whole_epochs_and_the_mode(capsys, ctrl_c_arrives):
     model = make_model().eval()
     history = fit(model, RaisesAfter(make_loader()), optimizer=sgd(model), epochs=5)
     assert history.interrupted and history.epochs == 1
@@ -306,9 +314,11 @@ def test_ctrl_c_keeps_the_whole_epochs_and_the_mode(capsys):
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT to another process")
 def test_a_real_ctrl_c_from_outside():
     script = textwrap.dedent("""
+        import signal
         import torch
         from helpers.data import BatchLoader
         from helpers.training import fit
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         images = torch.zeros(20_000, 28, 28, dtype=torch.uint8)
         loader = BatchLoader(images, torch.arange(20_000) % 10, 50)
         model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
