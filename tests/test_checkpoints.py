@@ -302,14 +302,6 @@ def test_a_finished_training_is_loaded_and_not_repeated(tmp_path):
     assert differences(model.state_dict(), other.state_dict()) == []
 
 
-@pytest.fixture
-def ctrl_c_arrives():
-    """A shell that starts the tests in the background has them ignore Ctrl-C: undo that."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def test_ctrl_c_and_the_same_call_again(tmp_path, capsys, ctrl_c_arrives):
     model, loader, parts = training(adam_one_cycle, make_loader)
     expected = fit(model, loader, **parts, epochs=5, progress=False)

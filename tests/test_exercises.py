@@ -690,7 +690,7 @@ def test_threads_that_an_answer_leaves_do_not_stay(said):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
-def test_an_interrupt_stops_the_answer_and_is_passed_on(capfd):
+def test_an_interrupt_stops_the_answer_and_is_passed_on(capfd, ctrl_c_arrives):
     import signal
 
     check("99.1", project)

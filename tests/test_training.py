@@ -278,14 +278,6 @@ def test_a_model_that_lies_in_two_places_is_refused():
         evaluate(make_model().to("meta"), make_loader())
 
 
-@pytest.fixture
-def ctrl_c_arrives():
-    """A shell that starts the tests in the background has them ignore Ctrl-C: undo that."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 class RaisesAfter:
     """A loader that presses Ctrl-C in its second epoch."""
 

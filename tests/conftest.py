@@ -1,0 +1,13 @@
+"""What several test files share."""
+
+import signal
+
+import pytest
+
+
+@pytest.fixture
+def ctrl_c_arrives():
+    """A shell that starts the tests in the background has them ignore Ctrl-C: undo that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
