@@ -343,3 +343,220 @@ def _draw_contours(
     z = height(x, y)
     levels = z.min() + (z.max() - z.min()) * (np.arange(1, 12) / 12) ** 2
     ax.contour(x, y, z, levels=levels, colors="#bbbbbb", linewidths=0.7)
+
+
+def show_grids(
+    grids: Mapping[str, Tensor], *, title: str, signs: str = "", columns: int = 8
+) -> Axes:
+    """Show matrices beside each other, coloured by value, the small ones with their numbers.
+
+    Built in notebook 09. Positive numbers are orange and negative ones purple, the deeper the
+    larger; each grid has a scale of its own. Up to 8×8, the numbers stand in the cells.
+
+    Args:
+        grids: from a name, written below, to a matrix.
+        title: the picture's title.
+        signs: one character for each gap between neighbours, such as "+=".
+        columns: how many grids stand side by side.
+
+    Raises:
+        ValueError: there is no grid, or one is not a matrix or is empty, or the signs are not
+            one fewer than the grids.
+    """
+    shapes = _sizes_of(grids)
+    if signs and len(signs) != len(grids) - 1:
+        raise ValueError(f"signs must be one fewer than the {len(grids)} grids, got {signs!r}")
+    unit = max(1.0, max(map(max, shapes)) / 6)  # the gaps grow with the grids
+    places, width, height = _flow(shapes, columns, unit)
+    cell = min(0.42, 7.0 / width)  # inches
+    ax = _new_axes(None, (width * cell + 0.1, height * cell + 0.4))
+    for k, (name, grid) in enumerate(grids.items()):
+        left, top = places[k]
+        rows, cols = grid.shape
+        _draw_grid(ax, grid.detach().cpu(), left, top, 22 * cell)
+        ax.text(left + cols / 2, top + rows + 0.15 * unit, name, ha="center", va="top", fontsize=9)
+        between = left + cols + 0.75 * unit, top + rows / 2
+        sign = signs[k : k + 1]
+        ax.text(*between, sign, ha="center", va="center", fontsize=20 if sign == "⋆" else 13)
+    ax.set(xlim=(-0.1, width), ylim=(height, -0.1), title=title, aspect="equal")
+    ax.axis("off")
+    return ax
+
+
+def _sizes_of(grids: Mapping[str, Tensor]) -> list[tuple[int, ...]]:
+    """Return the shapes; complain unless all of them are matrices with entries."""
+    shapes = {name: tuple(grid.shape) for name, grid in grids.items()}
+    if not grids or any(len(shape) != 2 or 0 in shape for shape in shapes.values()):
+        raise ValueError(f"grids must hold at least one matrix with entries, got shapes {shapes}")
+    return list(shapes.values())
+
+
+def _flow(
+    shapes: list[tuple[int, ...]], columns: int, unit: float
+) -> tuple[list[tuple[float, float]], float, float]:
+    """Return the upper left corner of each grid, and the width and the height of them all."""
+    places, width, top = [], 0.0, 0.0
+    for first in range(0, len(shapes), columns):
+        line = shapes[first : first + columns]
+        left, tallest = 0.0, max(rows for rows, _ in line)
+        for rows, cols in line:
+            places.append((left, top + (tallest - rows) / 2))
+            left += cols + 1.5 * unit
+        width, top = max(width, left - 1.4 * unit), top + tallest + 1.6 * unit
+    return places, width, top - 0.5 * unit
+
+
+def _draw_grid(ax: Axes, grid: Tensor, left: float, top: float, fontsize: float) -> None:
+    """Draw one matrix; its numbers as well if it is small."""
+    rows, columns = grid.shape
+    values = grid.double().numpy()
+    small = max(rows, columns) <= 8
+    bound = (2.0 if small else 1.2) * float(np.abs(values).max()) or 1.0  # pale under letters
+    edges = np.arange(columns + 1) + left, np.arange(rows + 1) + top
+    mesh = ax.pcolormesh(*edges, values, cmap="PuOr_r", vmin=-bound, vmax=bound)
+    mesh.set(edgecolor="#b0b0b0" if small else "face", linewidth=0.6 if small else 0)
+    frame = Rectangle((left, top), columns, rows, fill=False, edgecolor="#888888", linewidth=0.8)
+    ax.add_patch(frame)
+    for row, column in np.ndindex(values.shape) if small else ():
+        text = f"{values[row, column] + 0.0:.3g}".replace("-", "−")
+        place, scale = (left + column + 0.5, top + row + 0.53), min(1, 3.2 / len(text))
+        ax.text(*place, text, ha="center", va="center", fontsize=scale * fontsize)
+
+
+def draw_windows(
+    size: int,
+    kernel: int,
+    *,
+    title: str,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    cells: Sequence[tuple[int, int]] | None = None,
+) -> Axes:
+    """Draw which input cells feed an output cell of a convolution, for a few output cells.
+
+    Built in notebook 09. Each window is a frame and a dot in each cell that it reads, in the
+    colour of its output cell. Padding is dotted.
+
+    Args:
+        size: rows and columns of the input.
+        kernel: rows and columns of the kernel.
+        title: the picture's title.
+        stride: the step from one window to the next.
+        padding: the cells added on each side.
+        dilation: the step from one cell of a window to the next.
+        cells: up to three output cells, (row, column); the first, its neighbour and the last
+            if None.
+
+    Returns:
+        The Axes with the input and the output side by side.
+
+    Raises:
+        ValueError: the kernel does not fit on the input, or a cell lies outside the output.
+    """
+    span = dilation * (kernel - 1) + 1
+    if size + 2 * padding < span:
+        raise ValueError(f"a kernel that spans {span} must fit on {size} + 2 * {padding} cells")
+    out = (size + 2 * padding - span) // stride + 1
+    chosen = _cells_to_show(out, cells)
+    ax = _new_axes(None)
+    for row, col in np.ndindex(size + 2 * padding, size + 2 * padding):
+        _draw_place(ax, row - padding, col - padding, size)
+    for k, (row, col) in enumerate(chosen):
+        _draw_window(ax, row * stride - padding, col * stride - padding, span, dilation, k)
+    gap, below = size + padding + 1.5, size + padding + 0.3
+    _draw_output(ax, out, chosen, gap, (size - out) / 2)
+    words = f"input {size}×{size}" + (f", padding {padding}" if padding else "")
+    for middle, text in (size / 2, words), (gap + out / 2, f"output {out}×{out}"):
+        ax.text(middle, below, text, ha="center", va="top", fontsize=9)
+    ax.set(xlim=(-padding - 0.2, gap + max(out, 2.5) + 0.2), ylim=(below + 0.8, -padding - 0.2))
+    ax.set(title=title, aspect="equal")
+    ax.axis("off")
+    return ax
+
+
+def _cells_to_show(out: int, cells: Sequence[tuple[int, int]] | None) -> list[tuple[int, int]]:
+    """Return the output cells whose windows are drawn; complain if there are too many or none."""
+    usual = dict.fromkeys([(0, 0), (0, min(1, out - 1)), (out - 1, out - 1)])
+    chosen = list(usual if cells is None else cells)
+    inside = all(0 <= row < out and 0 <= col < out for row, col in chosen)
+    if not inside or not 1 <= len(chosen) <= 3:
+        raise ValueError(f"cells must be one to three of the {out}×{out} output, got {chosen}")
+    return chosen
+
+
+def _draw_output(
+    ax: Axes, out: int, chosen: list[tuple[int, int]], left: float, top: float
+) -> None:
+    """Draw the output, the chosen cells in the colours of their windows."""
+    inks = dict(zip(chosen, COLORS, strict=False))
+    for row, col in np.ndindex(out, out):
+        patch = Rectangle((left + col, top + row), 1, 1, edgecolor="#888888")
+        patch.set_facecolor(inks.get((row, col), "white"))
+        ax.add_patch(patch)
+
+
+def _draw_place(ax: Axes, row: int, col: int, size: int) -> None:
+    """Draw one cell of the input, or of the padding around it, which holds a zero."""
+    inside = 0 <= row < size and 0 <= col < size
+    patch = Rectangle((col + 0.03, row + 0.03), 0.94, 0.94, linestyle="-" if inside else ":")
+    patch.set(facecolor="#e9edf2" if inside else "white", edgecolor="#888888", linewidth=0.7)
+    ax.add_patch(patch)
+    if not inside:
+        ax.text(col + 0.82, row + 0.22, "0", ha="center", va="center", fontsize=6, color="#666666")
+
+
+def _draw_window(ax: Axes, top: int, left: int, span: int, dilation: int, number: int) -> None:
+    """Frame one window and put a dot into each cell that it reads."""
+    inset, shift = 0.05 + 0.05 * number, 0.2 * (number - 1)
+    side = span - 2 * inset
+    frame = Rectangle((left + inset, top + inset), side, side, fill=False, linewidth=2)
+    frame.set(edgecolor=COLORS[number], linestyle=DASHES[number])
+    ax.add_patch(frame)
+    steps = np.arange(0, span, dilation) + 0.5 + shift
+    columns, rows = np.meshgrid(left + steps, top + steps)
+    ax.plot(columns.ravel(), rows.ravel(), "o", color=COLORS[number], markersize=4)
+
+
+def draw_channels(
+    in_channels: int, out_channels: int, groups: Sequence[int], *, title: str
+) -> Axes:
+    """Draw which input channels an output channel listens to, once for each number of groups.
+
+    Built in notebook 09. A line is one kernel; the colours are the groups.
+
+    Args:
+        in_channels: how many channels come in.
+        out_channels: how many go out.
+        groups: the numbers of groups, one panel each.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no number of groups, or one does not divide both channels.
+    """
+    if not groups or any(n < 1 or in_channels % n or out_channels % n for n in groups):
+        raise ValueError(f"groups must divide {in_channels} and {out_channels}, got {groups}")
+    _, ax = plt.subplots(figsize=(1.9 * len(groups) + 0.4, 2.9), layout="constrained")
+    tallest = max(in_channels, out_channels)
+    for panel, count in enumerate(groups):
+        left = 4.2 * panel
+        for row, column in np.ndindex(out_channels, in_channels):
+            group = row * count // out_channels
+            if group == column * count // in_channels:
+                line = [left + 0.8, left + 2.2], [column + 0.4, row + 0.4]
+                ax.plot(*line, color=COLORS[group % len(COLORS)], lw=1.5)
+        _draw_channel_squares(ax, left, in_channels, count)
+        _draw_channel_squares(ax, left + 2.2, out_channels, count)
+        kernels = in_channels * out_channels // count
+        words = f"{count} group{'s' * (count > 1)}\n{kernels} kernels"
+        ax.text(left + 1.5, tallest + 0.1, words, ha="center", va="top", fontsize=9)
+    ax.set(xlim=(-0.2, 4.2 * len(groups) - 1), ylim=(tallest + 1.1, -0.2), title=title)
+    ax.axis("off")
+    return ax
+
+
+def _draw_channel_squares(ax: Axes, left: float, channels: int, groups: int) -> None:
+    """Draw one square a channel, in the colour of its group."""
+    for k in range(channels):
+        color = COLORS[k * groups // channels % len(COLORS)]
+        ax.add_patch(Rectangle((left, k), 0.8, 0.8, color=color))

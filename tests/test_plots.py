@@ -11,11 +11,14 @@ import torch
 
 from helpers.plots import (
     draw_broadcast,
+    draw_channels,
+    draw_windows,
     plot_confusion_matrix,
     plot_filters,
     plot_history,
     plot_losses,
     plot_paths,
+    show_grids,
     show_images,
 )
 from helpers.training import History
@@ -214,3 +217,115 @@ def test_plot_paths_takes_an_axes_and_six_paths_look_different():
 def test_plot_paths_refuses_what_is_no_path(paths):
     with pytest.raises(ValueError, match=r"points \(x, y\) for each name"):
         plot_paths(bowl, paths, title="no", xlim=(0, 1), ylim=(0, 1))
+
+
+def test_show_grids_writes_small_numbers_names_and_signs():
+    grids = {"x": torch.tensor([[1.0, -2.0]]), "k": torch.tensor([[0.25]]), "y": torch.zeros(2, 2)}
+    ax = show_grids(grids, title="Three", signs="⋆=")
+    texts = [text.get_text() for text in ax.texts if text.get_text()]
+    assert texts == ["1", "−2", "x", "⋆", "0.25", "k", "=", "0", "0", "0", "0", "y"]
+    assert ax.get_title() == "Three"
+    for mesh, grid in zip(ax.collections, grids.values(), strict=True):
+        np.testing.assert_array_equal(np.asarray(mesh.get_array()).ravel(), grid.flatten())
+        low, high = mesh.get_clim()
+        assert low == -high and high >= grid.abs().max()
+
+
+def test_show_grids_leaves_the_numbers_out_of_large_grids():
+    weights = torch.randn(9, 9, requires_grad=True)
+    ax = show_grids({"w": weights}, title="Large")
+    assert [text.get_text() for text in ax.texts if text.get_text()] == ["w"]
+    assert weights.grad is None
+
+
+@pytest.mark.parametrize("shapes", [[(6, 6), (3, 3)], [(28, 28)] * 4, [(1, 1)], [(16, 36)] * 2])
+@pytest.mark.parametrize("columns", [8, 1])
+def test_show_grids_keeps_everything_on_the_page_and_apart(shapes, columns):
+    grids = {f"a grid {k}": torch.full(shape, -1234.5678) for k, shape in enumerate(shapes)}
+    ax = show_grids(grids, title="Fits", columns=columns)
+    ax.figure.canvas.draw()
+    page = ax.figure.bbox
+    boxes = [mesh.get_window_extent() for mesh in ax.collections]
+    names = [text.get_window_extent() for text in ax.texts if text.get_text() in grids]
+    for box in boxes + names:
+        assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1
+        assert page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1
+    assert not any(name.overlaps(box) for name in names for box in boxes)
+    assert len(names) == len(shapes)
+
+
+@pytest.mark.parametrize(
+    ("grids", "signs", "message"),
+    [
+        ({}, "", "at least one matrix"),
+        ({"a": torch.ones(3)}, "", r"got shapes \{'a': \(3,\)\}"),
+        ({"a": torch.ones(0, 2)}, "", "with entries"),
+        ({"a": torch.ones(1, 1)}, "+", "one fewer than the 1 grids"),
+    ],
+)
+def test_show_grids_refuses_what_is_no_matrix(grids, signs, message):
+    with pytest.raises(ValueError, match=message):
+        show_grids(grids, title="no", signs=signs)
+
+
+def dots_of(ax):
+    """The input cells, (row, column), that each window reads."""
+    return [
+        sorted((int(np.floor(y)), int(np.floor(x))) for x, y in line.get_xydata())
+        for line in ax.get_lines()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "geometry"),
+    [(5, {"padding": 1}), (6, {"stride": 2}), (6, {"dilation": 2}), (7, {"stride": 2})],
+)
+def test_draw_windows_dots_are_the_cells_that_get_a_gradient(size, geometry):
+    layer = torch.nn.Conv2d(1, 1, 3, bias=False, **geometry)
+    torch.nn.init.ones_(layer.weight)
+    x = torch.zeros(1, 1, size, size, requires_grad=True)
+    y = layer(x)[0, 0]
+    last = len(y) - 1
+    ax = draw_windows(size, 3, title="Windows", **geometry)
+    cells = [(0, 0), (0, 1), (last, last)]
+    for cell, dots in zip(cells, dots_of(ax), strict=True):
+        (grad,) = torch.autograd.grad(y[cell], x, retain_graph=True)
+        inside = [list(dot) for dot in dots if min(dot) >= 0 and max(dot) < size]
+        assert inside == grad[0, 0].nonzero().tolist() and len(dots) == 9
+    words = [text.get_text() for text in ax.texts]
+    assert words[-1] == f"output {len(y)}×{len(y)}" and f"input {size}×{size}" in words[-2]
+
+
+def test_draw_windows_takes_its_cells_and_draws_each_once():
+    assert len(dots_of(draw_windows(3, 3, title="One place"))) == 1
+    assert dots_of(draw_windows(4, 1, cells=[(2, 3)], title="One cell")) == [[(2, 3)]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 2, "kernel": 3}, r"spans 3 must fit on 2"),
+        ({"size": 5, "kernel": 3, "padding": 1, "dilation": 4}, r"spans 9 must fit on 5 \+ 2"),
+        ({"size": 5, "kernel": 3, "cells": [(3, 0)]}, r"3×3 output, got \[\(3, 0\)\]"),
+        ({"size": 5, "kernel": 3, "cells": []}, "one to three"),
+        ({"size": 5, "kernel": 2, "cells": [(0, k) for k in range(4)]}, "one to three"),
+    ],
+)
+def test_draw_windows_refuses_what_does_not_fit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        draw_windows(**arguments, title="no")
+
+
+def test_draw_channels_draws_one_line_a_kernel():
+    ax = draw_channels(4, 2, [1, 2], title="Groups")
+    assert len(ax.get_lines()) == 8 + 4 and len(ax.patches) == 2 * (4 + 2)
+    assert [text.get_text() for text in ax.texts] == ["1 group\n8 kernels", "2 groups\n4 kernels"]
+    for count in 1, 2:
+        kernels = torch.nn.Conv2d(4, 2, 3, groups=count).weight[:, :, 0, 0].numel()
+        assert f"{kernels} kernels" in ax.texts[count - 1].get_text()
+
+
+@pytest.mark.parametrize("groups", [[], [3], [0], [4]])
+def test_draw_channels_refuses_groups_that_do_not_divide(groups):
+    with pytest.raises(ValueError, match="groups must divide 4 and 2"):
+        draw_channels(4, 2, groups, title="no")

@@ -1,0 +1,486 @@
+"""The exercises of notebook 09: windows on a picture, forwards and backwards."""
+
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from helpers.exercises.exercise import Exercise, Wrong
+
+
+def _normal(generator: Generator, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def _draw(generator: Generator, low: int, high: int) -> int:
+    return int(torch.randint(low, high, (), generator=generator))
+
+
+def corr2d(x: Tensor, kernel: Tensor) -> Tensor:
+    """Return the cross-correlation of a picture with a kernel, as notebook 09 builds it."""
+    rows, columns = kernel.shape
+    y = x.new_zeros(x.shape[0] - rows + 1, x.shape[1] - columns + 1)
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[i, j] = (x[i : i + rows, j : j + columns] * kernel).sum()
+    return y
+
+
+# 9.1 ---------------------------------------------------------------------------------------------
+
+
+def receptive_field() -> int:
+    """Measure how many rows of the picture one number at the end of the stack in 9.1 sees."""
+    net = nn.Sequential(
+        nn.Conv2d(1, 1, 3, stride=2), nn.Conv2d(1, 1, 3, dilation=2), nn.AvgPool2d(2)
+    )
+    net.append(nn.Conv2d(1, 1, 5)).double()
+    for parameter in net.parameters():
+        nn.init.ones_(parameter)
+    x = torch.zeros(1, 1, 64, 64, dtype=torch.float64, requires_grad=True)
+    y = net(x)
+    (grad,) = torch.autograd.grad(y[0, 0, 2, 2], x)
+    return int(grad[0, 0].any(dim=1).sum())
+
+
+# 9.2 ---------------------------------------------------------------------------------------------
+
+
+def strided(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    """Return the cross-correlation at every stride-th place, in both directions."""
+    rows, columns = kernel.shape
+    height = (x.shape[0] - rows) // stride + 1
+    width = (x.shape[1] - columns) // stride + 1
+    y = x.new_zeros(height, width)
+    for i in range(height):
+        for j in range(width):
+            top, left = i * stride, j * stride
+            y[i, j] = (x[top : top + rows, left : left + columns] * kernel).sum()
+    return y
+
+
+def _every_place(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    return corr2d(x, kernel)
+
+
+def _windows_side_by_side(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    y = strided(x, kernel, stride)
+    return corr2d(x, kernel)[: y.shape[0], : y.shape[1]]
+
+
+def _one_too_few(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    height, width = ((n - k) // stride for n, k in zip(x.shape, kernel.shape, strict=True))
+    return strided(x, kernel, stride)[:height, :width]
+
+
+def _divided_first(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    height, width = ((n - k + 1) // stride for n, k in zip(x.shape, kernel.shape, strict=True))
+    return strided(x, kernel, stride)[:height, :width]
+
+
+def _rows_alone(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    return corr2d(x, kernel)[::stride]
+
+
+def _dilated(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    spread = kernel.new_zeros([(n - 1) * stride + 1 for n in kernel.shape])
+    spread[::stride, ::stride] = kernel
+    return corr2d(x, spread)
+
+
+def _picture_and_stride(generator: Generator) -> tuple[Any, ...]:
+    """Return a picture, a kernel and a stride that fits exactly in one direction alone."""
+    stride = _draw(generator, 2, 4)
+    places = [stride * _draw(generator, 3, 5) + 1, stride * _draw(generator, 5, 7)]
+    rows, columns = _draw(generator, 2, 4), 2
+    x = _normal(generator, places[0] + rows - 1, places[1] + columns - 1)
+    return x, _normal(generator, rows, columns), stride
+
+
+# 9.3 ---------------------------------------------------------------------------------------------
+
+
+def max_pool_backward(grad_y: Tensor, x: Tensor) -> Tensor:
+    """Return the gradient of x, (2H, 2W), under max pooling by 2; grad_y is (H, W)."""
+    grad_x = torch.zeros_like(x)
+    for i in range(grad_y.shape[0]):
+        for j in range(grad_y.shape[1]):
+            window = x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+            grad_x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2] = grad_y[i, j] * (window == window.max())
+    return grad_x
+
+
+def _to_every_cell(grad_y: Tensor, x: Tensor) -> Tensor:
+    return grad_y.repeat_interleave(2, 0).repeat_interleave(2, 1)
+
+
+def _evenly(grad_y: Tensor, x: Tensor) -> Tensor:
+    return _to_every_cell(grad_y, x) / 4
+
+
+def _always_the_first(grad_y: Tensor, x: Tensor) -> Tensor:
+    grad_x = torch.zeros_like(x)
+    grad_x[::2, ::2] = grad_y
+    return grad_x
+
+
+def _times_the_maximum(grad_y: Tensor, x: Tensor) -> Tensor:
+    return max_pool_backward(grad_y, x) * x
+
+
+def _the_mask_alone(grad_y: Tensor, x: Tensor) -> Tensor:
+    return max_pool_backward(torch.ones_like(grad_y), x)
+
+
+def _where_it_was_positive(grad_y: Tensor, x: Tensor) -> Tensor:
+    return _to_every_cell(grad_y, x) * (x > 0)
+
+
+def _maxima_wanted(generator: Generator) -> tuple[Any, ...]:
+    height, width = _draw(generator, 3, 5), _draw(generator, 5, 7)
+    return _normal(generator, height, width), _normal(generator, 2 * height, 2 * width)
+
+
+# 9.4 ---------------------------------------------------------------------------------------------
+
+
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return the output (C_out, H', W') of a convolution of x, (C_in, H, W)."""
+    maps = []
+    for kernels, shift in zip(weight, bias, strict=True):
+        parts = [corr2d(channel, kernel) for channel, kernel in zip(x, kernels, strict=True)]
+        maps.append(torch.stack(parts).sum(dim=0) + shift)
+    return torch.stack(maps)
+
+
+def _no_sum(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    parts = [[corr2d(c, k) for c, k in zip(x, kernels, strict=True)] for kernels in weight]
+    return torch.stack([torch.stack(part) for part in parts]) + bias[:, None, None, None]
+
+
+def _last_channel_alone(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x[-1:], weight[:, -1:], bias)
+
+
+def _first_channel_alone(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x[:1], weight[:, :1], bias)
+
+
+def _axes_swapped(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight.transpose(0, 1), bias)
+
+
+def _without_bias(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight, torch.zeros_like(bias))
+
+
+def _bias_in_every_part(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight, bias * len(x))
+
+
+def _mean_over_channels(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight / len(x), bias)
+
+
+def _flipped(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight.flip(2, 3), bias)
+
+
+def _picture_and_weight(generator: Generator) -> tuple[Any, ...]:
+    # As many channels in as out, so that a swap of the two axes does not raise.
+    channels = _draw(generator, 2, 4)
+    x = _normal(generator, channels, _draw(generator, 4, 6), _draw(generator, 6, 8))
+    return x, _normal(generator, channels, channels, 2, 3), _normal(generator, channels)
+
+
+# 9.5 ---------------------------------------------------------------------------------------------
+
+
+def grad_input(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
+    """Return the gradient of a picture of the given shape, from that of its strided output."""
+    rows, columns = kernel.shape
+    grad_x = grad_y.new_zeros(shape)
+    for i in range(grad_y.shape[0]):
+        for j in range(grad_y.shape[1]):
+            top, left = i * stride, j * stride
+            grad_x[top : top + rows, left : left + columns] += grad_y[i, j] * kernel
+    return grad_x
+
+
+def _stride_forgotten(
+    grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]
+) -> Tensor:
+    return grad_input(grad_y, kernel, 1, shape)
+
+
+def _kernel_flipped(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
+    return grad_input(grad_y, kernel.flip(0, 1), stride, shape)
+
+
+def _kernel_transposed(
+    grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]
+) -> Tensor:
+    return grad_input(grad_y, kernel.T, stride, shape)
+
+
+def _overwritten(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
+    rows, columns = kernel.shape
+    grad_x = grad_y.new_zeros(shape)
+    for i in range(grad_y.shape[0]):
+        for j in range(grad_y.shape[1]):
+            top, left = i * stride, j * stride
+            grad_x[top : top + rows, left : left + columns] = grad_y[i, j] * kernel
+    return grad_x
+
+
+def _gradient_and_kernel(generator: Generator) -> tuple[Any, ...]:
+    """Return windows that overlap, and a picture with a row and a column that no window reads."""
+    stride = 2
+    height, width = _draw(generator, 2, 4), _draw(generator, 4, 6)
+    shape = (height - 1) * stride + 3 + 1, (width - 1) * stride + 3 + 1
+    return _normal(generator, height, width), _normal(generator, 3, 3), stride, shape
+
+
+EXERCISES = (
+    Exercise(
+        number="9.1",
+        prompt=(
+            "**9.1 Predict.** A stack: `nn.Conv2d(1, 1, 3, stride=2)`, then `nn.Conv2d(1, 1, 3, "
+            "dilation=2)`, then `nn.AvgPool2d(2)`, then `nn.Conv2d(1, 1, 5)`. How many rows of "
+            "the picture does one number of its output see, far from the border?"
+        ),
+        stub="answer = None  # your number",
+        name="answer",
+        solution=receptive_field,
+        wrong=(
+            Wrong(
+                12,
+                "you added up what each kernel reaches on its own map; one step on a later map is "
+                "several pixels of the picture, so multiply by `jump`.",
+            ),
+            Wrong(
+                25,
+                "you forgot the dilation of the second layer: its three rows span five, so it "
+                "adds (3 − 1) · 2 steps.",
+            ),
+            Wrong(
+                33,
+                "you multiplied `jump` by a layer's stride before that layer had reached; its own "
+                "stride counts for the layers behind it.",
+            ),
+            Wrong(
+                21,
+                "you left out the stride of the pooling: `nn.AvgPool2d(2)` moves by 2, so `jump` "
+                "doubles there as well.",
+            ),
+            Wrong(841, "that is the number of pixels; the question is about rows."),
+        ),
+        hints=(
+            "Keep two numbers, the reach r and the jump, and go through the layers in order.",
+            "A layer adds (k − 1) · d · jump to r; only then does it multiply jump by its stride.",
+            "r goes 1, 3, 11, 13, and a last step of (5 − 1) · 4 follows.",
+        ),
+        because=(
+            "1 + 2·1 + 4·2 + 1·2 + 4·4 = 29, where 1, 2, 2 and 4 are the jumps that the four "
+            "layers meet."
+        ),
+    ),
+    Exercise(
+        number="9.2",
+        prompt=(
+            "**9.2 Modify.** Give our loops a stride: `strided(x, kernel, stride)` moves the "
+            "window by `stride` rows and columns at a time. Windows that do not fit entirely on "
+            "the picture are left out."
+        ),
+        stub=(
+            "def strided(x, kernel, stride):\n"
+            "    rows, columns = kernel.shape\n"
+            "    y = x.new_zeros(x.shape[0] - rows + 1, x.shape[1] - columns + 1)\n"
+            "    for i in range(y.shape[0]):\n"
+            "        for j in range(y.shape[1]):\n"
+            "            y[i, j] = (x[i : i + rows, j : j + columns] * kernel).sum()\n"
+            "    return y"
+        ),
+        name="strided",
+        solution=strided,
+        inputs=_picture_and_stride,
+        wrong=(
+            Wrong(
+                _every_place,
+                "the window still stops at every place: `stride` is not used yet, neither for the "
+                "size of `y` nor for the place of the window.",
+            ),
+            Wrong(
+                _windows_side_by_side,
+                "the output has the right size, but its windows are still neighbours; output "
+                "(i, j) reads from row i · stride and column j · stride on.",
+            ),
+            Wrong(
+                _one_too_few,
+                "the last row and column are missing: n − k steps are left for the window after "
+                "its first place, so there are (n − k) // stride + 1 places.",
+            ),
+            Wrong(
+                _divided_first,
+                "a row or a column is missing where the stride does not divide the places: the 1 "
+                "belongs outside the division, (n − k) // stride + 1.",
+            ),
+            Wrong(_rows_alone, "the window jumps down, but not to the right; stride both ways."),
+            Wrong(
+                _dilated,
+                "you stretched the kernel: that is dilation. The window stays dense and makes "
+                "longer steps.",
+            ),
+        ),
+        hints=(
+            "Two things change: how many places there are, and where each window begins.",
+            "Without a stride there are n − k + 1 places. With it: (n − k) // stride + 1.",
+            "The window of output (i, j) is `x[i * stride : i * stride + rows, j * stride : "
+            "j * stride + columns]`.",
+        ),
+        because=(
+            "the result is every stride-th row and column of `corr2d(x, kernel)`, without the "
+            "work for the rest."
+        ),
+    ),
+    Exercise(
+        number="9.3",
+        prompt=(
+            "**9.3 Build.** Max pooling by 2, backwards. Write `max_pool_backward(grad_y, x)`: x "
+            "of shape (2H, 2W) was pooled in windows of 2×2 to (H, W), and `grad_y` (H, W) is "
+            "what came back. Return the gradient of x. No two numbers of a window are equal."
+        ),
+        stub="def max_pool_backward(grad_y, x):\n    return None  # your lines",
+        name="max_pool_backward",
+        solution=max_pool_backward,
+        inputs=_maxima_wanted,
+        wrong=(
+            Wrong(
+                _to_every_cell,
+                "all four cells of a window get the gradient; only the largest had a part in the "
+                "output.",
+            ),
+            Wrong(_evenly, "that is average pooling: there, each of the four gets a fourth of it."),
+            Wrong(
+                _always_the_first,
+                "the gradient goes to the upper left cell of each window; it belongs where the "
+                "maximum was.",
+            ),
+            Wrong(
+                _times_the_maximum,
+                "you multiply by x as well; the maximum passes its value on unchanged, so its "
+                "slope is 1.",
+            ),
+            Wrong(_the_mask_alone, "the maxima are found; `grad_y` has still to be multiplied."),
+            Wrong(
+                _where_it_was_positive,
+                "that is the mask of a ReLU; here the question is which of four numbers was the "
+                "largest, positive or not.",
+            ),
+        ),
+        hints=(
+            "Turn one number of a window up a little. When does the output notice?",
+            "The slope is 1 for the largest number of a window and 0 for the other three.",
+            "In the loop: `window == window.max()` is the mask of a window; multiply it by "
+            "`grad_y[i, j]`, and store it at the place of the window.",
+        ),
+        because=(
+            "like a ReLU, a maximum hands the gradient to the number that it let through, and "
+            "nothing to the others."
+        ),
+    ),
+    Exercise(
+        number="9.4",
+        prompt=(
+            "**9.4 Build.** Write `conv2d(x, weight, bias)` with several channels in and out, "
+            "using `corr2d` as often as you need: x is (C_in, H, W), weight (C_out, C_in, k, l), "
+            "bias (C_out,). No padding, stride 1."
+        ),
+        stub="def conv2d(x, weight, bias):\n    return None  # your lines",
+        name="conv2d",
+        solution=conv2d,
+        inputs=_picture_and_weight,
+        wrong=(
+            Wrong(
+                _no_sum,
+                "one map for each pair of channels; the parts of the input channels have to be "
+                "added up, for each output channel.",
+            ),
+            Wrong(
+                _last_channel_alone,
+                "only the last input channel is there: each part overwrites the one before. Add "
+                "them.",
+            ),
+            Wrong(_first_channel_alone, "only the first input channel is read; add up all."),
+            Wrong(
+                _axes_swapped,
+                "the two channel axes of `weight` are swapped: the output channel comes first, "
+                "then the input channel.",
+            ),
+            Wrong(_without_bias, "the bias is missing: one number for each output channel."),
+            Wrong(
+                _bias_in_every_part,
+                "the bias is added once for each input channel; it belongs to the sum, once.",
+            ),
+            Wrong(_mean_over_channels, "you take the mean over the input channels; add them up."),
+            Wrong(
+                _flipped,
+                "the kernels are flipped. PyTorch's `conv2d` is a cross-correlation: no flip.",
+            ),
+        ),
+        hints=(
+            "One output channel first: which kernels belong to it?",
+            "`weight[o]` holds one kernel for each input channel; the parts are added, and "
+            "`bias[o]` once.",
+            "`sum(corr2d(x[c], weight[o, c]) for c in range(len(x))) + bias[o]` for every o, and "
+            "`torch.stack` of them all.",
+        ),
+        because=(
+            "an output channel sums over all input channels, so `weight` has C_out · C_in kernels."
+        ),
+    ),
+    Exercise(
+        number="9.5",
+        prompt=(
+            "**9.5 Build.** The gradient of the input, with a stride. The output of `strided` "
+            "(9.2) got the gradient `grad_y`; write `grad_input(grad_y, kernel, stride, shape)`, "
+            "the gradient of the picture, whose shape is given."
+        ),
+        stub="def grad_input(grad_y, kernel, stride, shape):\n    return None  # your lines",
+        name="grad_input",
+        solution=grad_input,
+        inputs=_gradient_and_kernel,
+        wrong=(
+            Wrong(
+                _stride_forgotten,
+                "output (i, j) had its window at (i · stride, j · stride), and there its gradient "
+                "must go.",
+            ),
+            Wrong(
+                _kernel_flipped,
+                "the kernel is flipped once too often. If you scatter `grad_y[i, j] * kernel` "
+                "onto the window, it goes as it is; the flip belongs to the other way, where "
+                "each pixel gathers.",
+            ),
+            Wrong(
+                _kernel_transposed, "the kernel is transposed; it goes onto its window as it is."
+            ),
+            Wrong(
+                _overwritten,
+                "where windows overlap, the later one overwrites the earlier one. A pixel that "
+                "was read twice gets the sum: `+=`.",
+            ),
+        ),
+        hints=(
+            "Think of one output at a time. Which pixels fed it, and with which slopes?",
+            "Output (i, j) read its window with the kernel as slopes: it hands `grad_y[i, j] * "
+            "kernel` back to that window.",
+            "Begin with `grad_x = grad_y.new_zeros(shape)`, and in a double loop add "
+            "`grad_y[i, j] * kernel` to the slice that the window of (i, j) had.",
+        ),
+        because=(
+            "pixels that several windows read add up what each hands back, and pixels that none "
+            "read keep a zero."
+        ),
+    ),
+)
