@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
@@ -40,12 +42,30 @@ class _Tally:
     def metrics(self) -> Metrics:
         losses = torch.stack(self.losses).cpu().double()  # on the CPU: MPS has no float64
         sizes = torch.tensor(self.sizes, dtype=torch.float64)
-        correct = torch.stack(self.correct).sum().item()
-        return Metrics((losses @ sizes / sizes.sum()).item(), correct / sum(self.sizes))
+        correct = torch.stack(self.correct).sum()
+        sums = torch.stack([losses @ sizes, correct.cpu().double(), sizes.sum()])
+        loss, right, count = _over_all_processes(sums, correct.device).tolist()
+        return Metrics(loss / count, right / count)
 
     def first_bad_batch(self) -> int | None:
         bad = ~torch.isfinite(torch.stack(self.losses)).cpu()
         return int(bad.nonzero()[0]) + 1 if bad.any() else None
+
+
+def _several_processes() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def _over_all_processes(sums: Tensor, device: torch.device) -> Tensor:
+    """Add up what each process of a parallel training has summed; alone, nothing changes."""
+    if _several_processes():
+        sums = sums.to(device)  # NCCL adds on the GPU only
+        dist.all_reduce(sums)
+    return sums.cpu()
+
+
+def _first_process() -> bool:
+    return not _several_processes() or dist.get_rank() == 0
 
 
 def _device_of(model: nn.Module) -> torch.device:
@@ -169,9 +189,12 @@ def _start(
     A fresh start is saved as well: that a file cannot be written shows now, not after an epoch.
     """
     scheduler, loader = parts["scheduler"], parts["loader"]
-    if checkpoint is None or not os.path.exists(Path(checkpoint).expanduser()):
+    found = checkpoint is not None and os.path.exists(Path(checkpoint).expanduser())
+    if _several_processes():
+        dist.barrier()  # all have looked before one of them writes
+    if checkpoint is None or not found:
         _check_schedule({} if scheduler is None else scheduler.state_dict(), loader, epochs)
-        if checkpoint is not None:
+        if checkpoint is not None and _first_process():
             save_checkpoint(checkpoint, **parts, history=History())
         return History(), 0
     saved = load_checkpoint(checkpoint)
@@ -266,6 +289,11 @@ def evaluate(model: nn.Module, loader: Loader, loss_fn: LossFunction = F.cross_e
     return tally.metrics()
 
 
+def _plain(model: nn.Module) -> nn.Module:
+    """The model inside the wrapper of a parallel training, whose file anybody can load."""
+    return model.module if isinstance(model, DistributedDataParallel) else model
+
+
 def _report(epoch: int, epochs: int, train: Metrics, test: Metrics | None, seconds: float) -> str:
     tested = f"   test loss {test.loss:.4f} accuracy {test.accuracy:.4f}" if test else ""
     return (
@@ -285,7 +313,7 @@ def _epoch(
     start = time.perf_counter()
     train = train_epoch(**parts, loss_fn=loss_fn, epoch=epoch, progress=progress)
     seconds = time.perf_counter() - start
-    test = None if test_loader is None else evaluate(parts["model"], test_loader, loss_fn)
+    test = None if test_loader is None else evaluate(_plain(parts["model"]), test_loader, loss_fn)
     return train, test, seconds
 
 
@@ -311,6 +339,10 @@ def fit(
     trains the epochs that are left and returns the history of all. On the CPU the result is then
     bit for bit that of a run that never stopped.
 
+    In a parallel training (notebook 14) every process calls it alike, with the model wrapped in
+    DistributedDataParallel and its own part of each batch: the figures are those of all
+    processes together, and only the first one writes.
+
     Args:
         model: maps images (B, …) float to logits (B, C); training happens where it lies.
         train_loader: yields (images, labels (B,) int64), a BatchLoader or any DataLoader.
@@ -332,15 +364,16 @@ def fit(
     _check_trainable(model, optimizer)
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer}
     parts |= {"scheduler": scheduler, "loader": train_loader}
-    history, done = _start(checkpoint, epochs, parts)
+    saved = {**parts, "model": _plain(model)}
+    history, done = _start(checkpoint, epochs, saved)
     if progress and done:
         print(f"going on after epoch {done} of {epochs}")
     try:
         for epoch in range(done + 1, epochs + 1):
             train, test, seconds = _epoch(parts, test_loader, loss_fn, epoch, progress)
             history.add(train, test, seconds)
-            if checkpoint is not None:
-                save_checkpoint(checkpoint, **parts, history=history, epoch=epoch)
+            if checkpoint is not None and _first_process():
+                save_checkpoint(checkpoint, **saved, history=history, epoch=epoch)
             if progress:
                 print(_report(epoch, epochs, train, test, seconds))
     except KeyboardInterrupt:

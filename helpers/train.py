@@ -1,0 +1,217 @@
+"""Train LeNet from the command line, on one process or on several at once.
+
+    python -m helpers.train --epochs 3 --checkpoint lenet.pt
+    torchrun --standalone --nproc-per-node 2 -m helpers.train --epochs 3 --checkpoint lenet.pt
+
+The second line is the first on two processes: each works on its part of every batch, and
+DistributedDataParallel averages their gradients, so that the update is that of one process with the
+whole batch. Notebook 14_scaling_out builds it. A checkpoint that is there already is gone on from.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import SGD, Optimizer
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+
+from helpers.checkpoints import CheckpointError
+from helpers.data import SOURCES, BatchLoader, fashion_mnist
+from helpers.devices import pick_device, set_seed
+from helpers.metrics import History
+from helpers.models import LeNet
+from helpers.training import fit
+
+PATIENCE = timedelta(minutes=10)  # for a process that does not answer any more
+FAILED, INTERRUPTED = 1, 130  # exit codes; argparse uses 2 for arguments that are wrong
+
+
+class Shard:
+    """One process's part of every batch of a loader that is the same in all processes.
+
+    Of a batch of B samples process `rank` of `world_size` gets every `world_size`-th, beginning
+    with number `rank`: together they see each sample once an epoch. `share` is the part of the
+    present batch that it got, from 0 to 1. Built in notebook 14.
+
+    Raises:
+        ValueError: a batch has fewer samples than there are processes.
+    """
+
+    def __init__(self, loader: BatchLoader, rank: int, world_size: int) -> None:
+        smallest = loader.num_samples % loader.batch_size or loader.batch_size
+        if min(smallest, loader.num_samples) < world_size:
+            raise ValueError(
+                f"batch_size must leave at least one sample for each of {world_size} processes, "
+                f"got {loader.batch_size}, where the smallest batch has {smallest}"
+            )
+        self.loader, self.rank, self.world_size = loader, rank, world_size
+        self.share = 1 / world_size
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        mine = slice(self.rank, None, self.world_size)
+        for images, labels in self.loader:
+            self.share = len(labels[mine]) / len(labels)
+            yield images[mine], labels[mine]
+
+    def state_dict(self) -> dict[str, int]:
+        """The state of the whole loader."""
+        return self.loader.state_dict()
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on with the orders of the loader that `state` came from."""
+        self.loader.load_state_dict(state)
+
+
+def average_by_share(shard: Shard, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+    """Sum the gradients of all processes, each weighted by its share of the batch.
+
+    DistributedDataParallel's own average takes all parts for equally large, which the last batch
+    of an epoch may contradict. A communication hook for `register_comm_hook`.
+    """
+    gradients = bucket.buffer().mul_(shard.share)
+    work = dist.all_reduce(gradients, async_op=True)
+    return work.get_future().then(lambda done: done.value()[0])
+
+
+def parallel(model: nn.Module, shard: Shard) -> DistributedDataParallel:
+    """Wrap the model so that `backward` leaves the gradient of the joint batch in every process."""
+    wrapped = DistributedDataParallel(model)
+    wrapped.register_comm_hook(shard, average_by_share)
+    return wrapped
+
+
+def _recipe(model: nn.Module, rate: float, steps: int) -> tuple[Optimizer, LRScheduler]:
+    """The optimizer and schedule with which notebook 10 ends."""
+    optimizer = SGD(model.parameters(), lr=rate, momentum=0.9)
+    return optimizer, OneCycleLR(optimizer, rate, total_steps=steps)
+
+
+def run(arguments: argparse.Namespace) -> History:
+    """Train as the command line says, in this process or as one of several."""
+    with _processes(arguments.device) as (device, rank, world_size):
+        set_seed(arguments.seed)
+        loaders: Any = fashion_mnist(
+            arguments.batch_size, device=device, source=arguments.source, seed=arguments.seed
+        )
+        if world_size > 1:
+            loaders = [Shard(loader, rank, world_size) for loader in loaders]
+        model: nn.Module = LeNet().to(device)
+        if world_size > 1:
+            model = parallel(model, loaders[0])
+        steps = arguments.epochs * len(loaders[0])
+        optimizer, scheduler = _recipe(model, arguments.learning_rate, steps)
+        return fit(
+            model,
+            *loaders,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            epochs=arguments.epochs,
+            checkpoint=arguments.checkpoint,
+            progress=rank == 0,
+        )
+
+
+@contextmanager
+def _processes(name: str | None) -> Iterator[tuple[torch.device, int, int]]:
+    """Join the other processes that torchrun started, if any: device, rank, number of processes."""
+    world_size = int(os.environ.get("WORLD_SIZE", 1))
+    device = pick_device(name)
+    if world_size == 1:
+        yield device, 0, 1
+        return
+    if device.type == "cuda":
+        device = pick_device(f"cuda:{os.environ['LOCAL_RANK']}")
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield device, dist.get_rank(), world_size
+    finally:
+        dist.destroy_process_group()
+
+
+def _at_least(lowest: float, kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """An argument type for numbers; argparse turns the error into one sentence."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not lowest <= value < float("inf"):
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"expected {what} of at least {lowest}, got {text!r}")
+        return value
+
+    return parse
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.train",
+        description="Train LeNet on Fashion-MNIST. Under torchrun, on several processes at once.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--epochs", type=_at_least(1, int), default=3, help="in all, those in the checkpoint too")
+    add("--batch-size", type=_at_least(1, int), default=256, help="over all processes together")
+    add(
+        "--learning-rate", type=_at_least(1e-9, float), default=0.1, help="the highest of one cycle"
+    )
+    add("--seed", type=_at_least(0, int), default=0, help="of the weights and the order")
+    add("--device", help="cpu, cuda or mps; none: $DEVICE, else CUDA where there is one, else cpu")
+    add("--checkpoint", help="file to save to after each epoch, and to go on from if it is there")
+    add("--source", choices=SOURCES, default="auto", help="the real pictures or the drawn ones")
+    return parser
+
+
+def _sentence(error: BaseException) -> str:
+    """The error in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _summary(history: History, seconds: float) -> str:
+    return (
+        f"test accuracy {history.test_accuracy[-1]:.4f} after {history.epochs} epochs; "
+        f"this call took {seconds:.1f} s"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code: 0 done, 1 failed, 130 stopped by Ctrl-C.
+
+    Arguments that cannot be are argparse's affair: one sentence, and exit code 2.
+    """
+    parser, start = _parser(), time.perf_counter()
+    arguments = parser.parse_args(argv)
+    first = os.environ.get("RANK", "0") == "0"
+    try:
+        pick_device(arguments.device)
+    except ValueError as error:
+        parser.error(_sentence(error))
+    try:
+        history = run(arguments)
+    except (CheckpointError, FloatingPointError, OSError, ValueError, RuntimeError) as error:
+        where = "" if "RANK" not in os.environ else f" (process {os.environ['RANK']})"
+        print(f"helpers.train failed{where}: {_sentence(error)}", file=sys.stderr)
+        return FAILED
+    if history.interrupted:
+        return INTERRUPTED
+    if first:
+        print(_summary(history, time.perf_counter() - start))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
