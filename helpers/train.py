@@ -98,13 +98,24 @@ def _recipe(model: nn.Module, rate: float, steps: int) -> tuple[Optimizer, LRSch
     return optimizer, OneCycleLR(optimizer, rate, total_steps=steps)
 
 
+def _loaders(arguments: argparse.Namespace, device: torch.device) -> list[BatchLoader]:
+    """The training set, or its first pictures, and the test set."""
+    train, test = fashion_mnist(
+        arguments.batch_size, device=device, source=arguments.source, seed=arguments.seed
+    )
+    if arguments.samples is not None:
+        images, labels = train.images[: arguments.samples], train.labels[: arguments.samples]
+        train = BatchLoader(
+            images, labels, train.batch_size, shuffle=True, seed=train.seed, source=train.source
+        )
+    return [train, test]
+
+
 def run(arguments: argparse.Namespace) -> History:
     """Train as the command line says, in this process or as one of several."""
     with _processes(arguments.device) as (device, rank, world_size):
         set_seed(arguments.seed)
-        loaders: Any = fashion_mnist(
-            arguments.batch_size, device=device, source=arguments.source, seed=arguments.seed
-        )
+        loaders: Any = _loaders(arguments, device)
         if world_size > 1:
             loaders = [Shard(loader, rank, world_size) for loader in loaders]
         model: nn.Module = LeNet().to(device)
@@ -166,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--epochs", type=_at_least(1, int), default=3, help="in all, those in the checkpoint too")
     add("--batch-size", type=_at_least(1, int), default=256, help="over all processes together")
+    add("--samples", type=_at_least(1, int), help="train on so many pictures; none: on all")
     add(
         "--learning-rate", type=_at_least(1e-9, float), default=0.1, help="the highest of one cycle"
     )

@@ -1,0 +1,231 @@
+"""python -m helpers.train: alone, under torchrun, stopped, killed, and called wrongly."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import psutil
+import pytest
+import torch
+
+from helpers.checkpoints import load_checkpoint, save_checkpoint
+from helpers.data import BatchLoader
+from helpers.train import Shard, main
+
+COMMAND = [sys.executable, "-m", "helpers.train"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+SMALL = ["--source", "sketches", "--samples", "600", "--device", "cpu", "--epochs", "2"]
+
+parallel = pytest.mark.skipif(
+    not torch.distributed.is_available() or os.name == "nt", reason="needs gloo and POSIX"
+)
+
+
+def call(command, **options):
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, **options)
+
+
+def make_loader(num_samples=70, batch_size=32, **options):
+    images = torch.arange(num_samples, dtype=torch.uint8).view(-1, 1, 1).expand(-1, 2, 2)
+    return BatchLoader(images, torch.arange(num_samples), batch_size, **options)
+
+
+# The parts of a batch
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_shards_see_every_sample_once_and_the_same_batches(world_size):
+    shards = [Shard(make_loader(shuffle=True), rank, world_size) for rank in range(world_size)]
+    for whole in make_loader(shuffle=True), make_loader(shuffle=True):
+        whole.epoch = shards[0].loader.epoch
+        seen = []
+        for parts in zip(whole, *shards, strict=True):
+            _, labels = parts[0]
+            mine = [labels for _, labels in parts[1:]]
+            assert sorted(torch.cat(mine).tolist()) == sorted(labels.tolist())
+            assert sum(shard.share for shard in shards) == pytest.approx(1)
+            assert max(map(len, mine)) - min(map(len, mine)) <= 1
+            seen += torch.cat(mine).tolist()
+        assert sorted(seen) == list(range(70))
+
+
+def test_a_batch_with_nothing_for_some_process_is_refused():
+    with pytest.raises(ValueError, match="at least one sample for each of 3 processes, got 34"):
+        Shard(make_loader(batch_size=34), 0, 3)  # 34, 34 and 2
+
+
+# Several processes, one update
+
+UPDATE = """
+    import sys, torch
+    import torch.distributed as dist
+    import torch.nn.functional as F
+    from helpers.data import BatchLoader
+    from helpers.models import lenet
+    from helpers.train import Shard, parallel
+
+    dist.init_process_group("gloo")
+    rank, world_size = dist.get_rank(), dist.get_world_size()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (73, 28, 28), dtype=torch.uint8, generator=generator)
+    labels = torch.randint(10, (73,), generator=generator)  # batches of 32, 32 and 9
+    def train(loader, wrap):
+        torch.manual_seed(0)
+        model = lenet().double()
+        wrapped = wrap(model)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        gradients = []
+        for _ in range(3):
+            for x, y in loader:
+                loss = F.cross_entropy(wrapped(x.double()), y)
+                optimizer.zero_grad()
+                loss.backward()
+                gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+                optimizer.step()
+        return torch.cat([p.detach().flatten() for p in model.parameters()]), gradients
+    loader = BatchLoader(images, labels, 32, shuffle=True)
+    alone, gradients = train(loader, lambda model: model)
+    shard = Shard(BatchLoader(images, labels, 32, shuffle=True), rank, world_size)
+    together, averaged = train(shard, lambda model: parallel(model, shard))
+    for ours, theirs in zip(averaged, gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-12)
+    everywhere = [torch.empty_like(together) for _ in range(world_size)]
+    dist.all_gather(everywhere, together)
+    assert all(torch.equal(weights, together) for weights in everywhere)
+    dist.destroy_process_group()
+    print("process", rank, "of", world_size, "agrees", flush=True)
+"""
+
+
+@pytest.mark.slow
+@parallel
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_the_update_of_several_processes_is_that_of_one(tmp_path, world_size):
+    (tmp_path / "update.py").write_text(textwrap.dedent(UPDATE))
+    done = call([*TORCHRUN[:-1], str(world_size), str(tmp_path / "update.py")])
+    assert done.returncode == 0, done.stderr
+    for rank in range(world_size):
+        assert f"process {rank} of {world_size} agrees" in done.stdout
+
+
+@pytest.mark.slow
+@parallel
+def test_two_processes_report_and_save_what_one_would(tmp_path):
+    alone = call([*COMMAND, *SMALL, "--checkpoint", str(tmp_path / "one.pt")])
+    assert alone.returncode == 0, alone.stderr
+    both = call([*TORCHRUN, "-m", "helpers.train", *SMALL, "--checkpoint", str(tmp_path / "2.pt")])
+    assert both.returncode == 0, both.stderr
+    assert both.stdout.count("test accuracy") == alone.stdout.count("test accuracy") == 1
+    one, two = load_checkpoint(tmp_path / "one.pt"), load_checkpoint(tmp_path / "2.pt")
+    assert one.model.keys() == two.model.keys() and one.epoch == two.epoch == 2
+    # Batch normalisation sees half a batch in each process, so near, not equal.
+    assert two.history.train_loss == pytest.approx(one.history.train_loss, rel=0.2)
+    assert sorted(os.listdir(tmp_path)) == [".2.pt.lock", ".one.pt.lock", "2.pt", "one.pt"]
+
+
+# Stopping and going on
+
+
+def test_the_same_call_goes_on_and_equals_one_call(tmp_path, capsys):
+    whole, parts = str(tmp_path / "whole.pt"), str(tmp_path / "parts.pt")
+    assert main([*SMALL, "--checkpoint", whole]) == 0
+    process = subprocess.Popen(
+        [*COMMAND, *SMALL, "--checkpoint", parts], stdout=subprocess.PIPE, text=True
+    )
+    while not os.path.exists(parts) or load_checkpoint(parts).epoch < 1:
+        assert process.poll() is None or load_checkpoint(parts).epoch >= 1
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    capsys.readouterr()
+    assert main([*SMALL, "--checkpoint", parts]) == 0
+    assert "test accuracy" in capsys.readouterr().out
+    whole, parts = load_checkpoint(whole), load_checkpoint(parts)
+    assert parts.history.train_loss == whole.history.train_loss
+    for name, tensor in whole.model.items():
+        assert torch.equal(tensor, parts.model[name])
+
+
+def test_ctrl_c_is_exit_code_130(tmp_path, ctrl_c_arrives):
+    path = str(tmp_path / "a.pt")
+    process = subprocess.Popen(
+        [*COMMAND, *SMALL, "--epochs", "500", "--checkpoint", path], stdout=subprocess.DEVNULL
+    )
+    while not os.path.exists(path):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+
+
+@pytest.mark.slow
+@parallel
+def test_a_killed_worker_is_restarted_and_loses_nothing(tmp_path):
+    whole, killed = str(tmp_path / "whole.pt"), str(tmp_path / "killed.pt")
+    plan = [*SMALL, "--epochs", "4", "--checkpoint"]
+    done = call([*TORCHRUN, "-m", "helpers.train", *plan, whole])
+    assert done.returncode == 0, done.stderr
+    job = subprocess.Popen(
+        [*TORCHRUN, "--max-restarts", "1", "-m", "helpers.train", *plan, killed],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not os.path.exists(killed) or load_checkpoint(killed).epoch < 1:
+        assert job.poll() is None
+        time.sleep(0.02)
+    workers = psutil.Process(job.pid).children()
+    workers[-1].kill()
+    _, errors = job.communicate(timeout=240)
+    assert job.returncode == 0, errors
+    whole, killed = load_checkpoint(whole), load_checkpoint(killed)
+    assert killed.history.train_loss == whole.history.train_loss
+    for name, tensor in whole.model.items():
+        assert torch.equal(tensor, killed.model[name])
+
+
+# Called wrongly
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--device", "abacus"], "name must be one of cpu.* on this machine, got 'abacus'"),
+        (["--epochs", "-1"], "--epochs: expected a whole number of at least 1, got '-1'"),
+        (["--epochs", "1.5"], "--epochs: expected a whole number of at least 1, got '1.5'"),
+        (["--batch-size", "0"], "--batch-size: expected a whole number of at least 1, got '0'"),
+        (["--learning-rate", "nan"], "expected a number of at least .*, got 'nan'"),
+        (["--seed", "-3"], "--seed: expected a whole number of at least 0, got '-3'"),
+        (["--source", "mnist"], "--source: invalid choice"),
+    ],
+)
+def test_bad_arguments_get_one_sentence(arguments, sentence, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*SMALL, *arguments])
+    assert stopped.value.code == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert re.search(sentence, errors[-1]), errors[-1]
+
+
+def test_the_checkpoint_of_another_model(tmp_path, capsys):
+    path = str(tmp_path / "a.pt")
+    save_checkpoint(path, model=torch.nn.Linear(2, 2), epoch=1)
+    assert main([*SMALL, "--checkpoint", path]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("helpers.train failed: ") and error.count("\n") == 1
+    assert "was saved without" in error or "of another model" in error
+
+
+@pytest.mark.slow
+@parallel
+def test_one_of_two_that_fails_ends_both(tmp_path):
+    path = str(tmp_path / "a.pt")
+    save_checkpoint(path, model=torch.nn.Linear(2, 2), epoch=1)
+    done = call([*TORCHRUN, "-m", "helpers.train", *SMALL, "--checkpoint", path])
+    assert done.returncode != 0
+    assert "helpers.train failed (process 0): " in done.stderr
+    assert not [p for p in psutil.process_iter(["cmdline"]) if path in (p.info["cmdline"] or [])]
