@@ -13,6 +13,7 @@ from helpers.plots import (
     draw_broadcast,
     draw_channels,
     draw_windows,
+    plot_bars,
     plot_confusion_matrix,
     plot_filters,
     plot_history,
@@ -329,3 +330,18 @@ def test_draw_channels_draws_one_line_a_kernel():
 def test_draw_channels_refuses_groups_that_do_not_divide(groups):
     with pytest.raises(ValueError, match="groups must divide 4 and 2"):
         draw_channels(4, 2, groups, title="no")
+
+
+def test_plot_bars_draws_one_bar_a_name_with_its_number():
+    ax = plot_bars({"forward": 12.5, "backward": 25.0, "update": 0.0}, title="A step", xlabel="ms")
+    assert [bar.get_width() for bar in ax.patches] == [12.5, 25.0, 0.0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["forward", "backward", "update"]
+    assert [text.get_text() for text in ax.texts] == ["12.5", "25", "0"]
+    assert ax.yaxis_inverted() and ax.get_xlim()[1] > 25
+    assert (ax.get_title(), ax.get_xlabel()) == ("A step", "ms")
+
+
+@pytest.mark.parametrize("values", [{}, {"a": -1.0}, {"a": float("nan")}, {"a": float("inf")}])
+def test_plot_bars_refuses_what_is_no_length(values):
+    with pytest.raises(ValueError, match="finite numbers, 0 or more"):
+        plot_bars(values, title="no", xlabel="ms")

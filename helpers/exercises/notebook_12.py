@@ -1,0 +1,520 @@
+"""The exercises of notebook 12: memory, short numbers, a stopwatch, accumulation, moving."""
+
+import copy
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from helpers.exercises.exercise import Exercise, Wrong
+
+
+def _integer(generator: Generator, low: int, high: int) -> int:
+    return int(torch.randint(low, high, (), generator=generator))
+
+
+# 12.1 --------------------------------------------------------------------------------------------
+
+
+def megabytes() -> float:
+    """Return the megabytes that training with Adam keeps in 12.1."""
+    model = nn.Linear(1000, 1000, bias=False)
+    optimizer = torch.optim.Adam(model.parameters())
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model(torch.randn(2, 1000)).float().square().mean()
+    loss.backward()
+    optimizer.step()
+    state = optimizer.state[model.weight]
+    tensors = [model.weight, model.weight.grad, state["exp_avg"], state["exp_avg_sq"]]
+    return sum(tensor.nbytes for tensor in tensors if tensor is not None) / 1e6
+
+
+# 12.2 --------------------------------------------------------------------------------------------
+
+
+def one_more() -> float:
+    """Return 256 + 1 in bfloat16."""
+    return (torch.tensor(256.0, dtype=torch.bfloat16) + 1).item()
+
+
+# 12.3 --------------------------------------------------------------------------------------------
+
+
+def median_seconds(
+    run: Callable[[], None],
+    synchronize: Callable[[], None],
+    clock: Callable[[], float],
+    repeats: int,
+) -> float:
+    """Return the median of what `repeats` runs take, after one that is not counted."""
+    run()
+    synchronize()
+    seconds = []
+    for _ in range(repeats):
+        start = clock()
+        run()
+        synchronize()
+        seconds.append(clock() - start)
+    return statistics.median(seconds)
+
+
+def _seconds(run: Any, synchronize: Any, clock: Any, repeats: int, warm_up: bool) -> list[float]:
+    if warm_up:
+        run()
+        synchronize()
+    seconds = []
+    for _ in range(repeats):
+        start = clock()
+        run()
+        synchronize()
+        seconds.append(clock() - start)
+    return seconds
+
+
+def _as_in_the_prompt(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    start = clock()
+    for _ in range(repeats):
+        run()
+    return (clock() - start) / repeats
+
+
+def _no_warm_up(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return statistics.median(_seconds(run, synchronize, clock, repeats, False))
+
+
+def _mean(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return statistics.mean(_seconds(run, synchronize, clock, repeats, True))
+
+
+def _cold_mean(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return statistics.mean(_seconds(run, synchronize, clock, repeats, False))
+
+
+def _fastest(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return min(_seconds(run, synchronize, clock, repeats, True))
+
+
+def _one_wait(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    run()
+    synchronize()
+    start = clock()
+    for _ in range(repeats):
+        run()
+    synchronize()
+    return (clock() - start) / repeats
+
+
+class _QueueDevice:
+    """A device that works off a queue, with a clock of its own that only it moves."""
+
+    def __init__(self, durations: list[float]) -> None:
+        self.durations, self.calls = durations, 0
+        self.now = self.busy_until = 100.0
+
+    def run(self) -> None:
+        self.now += 0.001  # the launch
+        duration = self.durations[min(self.calls, len(self.durations) - 1)]
+        self.busy_until = max(self.now, self.busy_until) + duration
+        self.calls += 1
+
+    def synchronize(self) -> None:
+        self.now = max(self.now, self.busy_until)
+
+    def clock(self) -> float:
+        return self.now
+
+
+def _timed(answer: Any, durations: list[float], repeats: int) -> Any:
+    device = _QueueDevice(durations)
+    return answer(device.run, device.synchronize, device.clock, repeats)
+
+
+def _durations(generator: Generator) -> tuple[Any, ...]:
+    """Return a slow first run and falling times, no two windows of which share a median."""
+    repeats = 2 * _integer(generator, 2, 5) + 1
+    base = 1 + float(torch.rand((), generator=generator))
+    return [20 * base] + [base * 0.7**k for k in range(repeats)], repeats
+
+
+# 12.4 --------------------------------------------------------------------------------------------
+
+
+def accumulate(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    """Leave the gradient of the whole batch's mean loss in `.grad`, part by part."""
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        loss = F.cross_entropy(model(part), answers) * len(part) / len(images)
+        loss.backward()
+
+
+def _sum_of_means(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        F.cross_entropy(model(part), answers).backward()
+
+
+def _mean_of_means(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    parts = images.split(size)
+    for part, answers in zip(parts, labels.split(size), strict=True):
+        (F.cross_entropy(model(part), answers) / len(parts)).backward()
+
+
+def _full_parts_alone(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    whole = len(images) // size * size
+    for start in range(0, whole, size):
+        rows = slice(start, start + size)
+        (F.cross_entropy(model(images[rows]), labels[rows]) * size / len(images)).backward()
+
+
+def _cleared_each_time(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        model.zero_grad()
+        (F.cross_entropy(model(part), answers) * len(part) / len(images)).backward()
+
+
+def _never_cleared(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (F.cross_entropy(model(part), answers) * len(part) / len(images)).backward()
+
+
+def _all_at_once(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    F.cross_entropy(model(images), labels).backward()
+
+
+class _Counting(nn.Module):
+    """A linear layer that remembers the largest batch it was shown."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.largest = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.largest = max(self.largest, len(images))
+        return images @ self.weight
+
+
+def _gradient(answer: Any, weight: Tensor, images: Tensor, labels: Tensor, size: int) -> Any:
+    model = _Counting(weight)
+    model.weight.grad = torch.ones_like(weight)  # left over from an earlier step
+    answer(model, images, labels, size)
+    return {"the gradient": model.weight.grad, "the largest part": model.largest}
+
+
+def _batch(generator: Generator) -> tuple[Any, ...]:
+    """Return weights (4, 3), images (N, 4), labels (N,) and a size that leaves a short part."""
+    size = _integer(generator, 5, 9)
+    count = size * _integer(generator, 2, 5) + _integer(generator, 1, size - 2)
+    weight = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    images = torch.randn(count, 4, generator=generator, dtype=torch.float64)
+    return weight, images, torch.randint(0, 3, (count,), generator=generator), size
+
+
+# 12.5 --------------------------------------------------------------------------------------------
+
+
+def move(batch: Any, device: str) -> Any:
+    """Return the same structure with every tensor on the device."""
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {key: move(value, device) for key, value in batch.items()}
+    if isinstance(batch, list | tuple):
+        return type(batch)(move(value, device) for value in batch)
+    return batch
+
+
+def _top_level_alone(batch: Any, device: str) -> Any:
+    return {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
+
+
+def _dicts_alone(batch: Any, device: str) -> Any:
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {key: _dicts_alone(value, device) for key, value in batch.items()}
+    return batch
+
+
+def _lists_of_all(batch: Any, device: str) -> Any:
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {key: _lists_of_all(value, device) for key, value in batch.items()}
+    if isinstance(batch, list | tuple):
+        return [_lists_of_all(value, device) for value in batch]
+    return batch
+
+
+def _tuples_forgotten(batch: Any, device: str) -> Any:
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {key: _tuples_forgotten(value, device) for key, value in batch.items()}
+    if isinstance(batch, list):
+        return [_tuples_forgotten(value, device) for value in batch]
+    return batch
+
+
+def _into_the_old(batch: Any, device: str) -> Any:
+    moved = move(batch, device)
+    batch.update(moved)
+    return batch
+
+
+def _not_kept(batch: Any, device: str) -> Any:
+    move(batch, device)
+    return batch
+
+
+def _inventory(value: Any, name: str = "batch") -> dict[str, str]:
+    """Return what lies at each place of a structure, by a name such as batch["a"][0]."""
+    if isinstance(value, torch.Tensor):
+        return {name: f"a tensor on {value.device.type}, {tuple(value.shape)}"}
+    if isinstance(value, dict):
+        items = [(f"{name}[{key!r}]", inner) for key, inner in value.items()]
+    elif isinstance(value, list | tuple):
+        items = [(f"{name}[{index}]", inner) for index, inner in enumerate(value)]
+    else:
+        return {name: repr(value)}
+    found = {name: f"a {type(value).__name__} of {len(value)}"}
+    for inner_name, inner in items:
+        found |= _inventory(inner, inner_name)
+    return found
+
+
+def _after_moving(answer: Any, batch: dict[str, Any]) -> Any:
+    given = copy.deepcopy(batch)
+    moved = _inventory(answer(given, "meta"))
+    before = {f"the old {name}": what for name, what in _inventory(given).items()}
+    return moved | before
+
+
+def _structure(generator: Generator) -> tuple[Any, ...]:
+    size = _integer(generator, 2, 6)
+    images = torch.randn(size, 1, 4, 4, generator=generator, dtype=torch.float64)
+    weights = torch.rand(size, generator=generator, dtype=torch.float64)
+    batch = {
+        "images": images,
+        "labels": torch.randint(0, 10, (size,), generator=generator),
+        "boxes": [torch.zeros(k + 1, 4) for k in range(size)],
+        "extra": {"weights": (weights, 0.5), "names": ["shoe"] * size, "mask": weights > 0.5},
+        "epoch": _integer(generator, 0, 20),
+    }
+    return (batch,)
+
+
+EXERCISES = (
+    Exercise(
+        number="12.1",
+        prompt=(
+            "**12.1 Predict.** A model of one million parameters, in float32, is trained with "
+            "Adam; the forward pass runs under `torch.autocast` to bfloat16. How many megabytes "
+            "(of 10⁶ bytes) do its weights, its gradients and Adam's two averages take, all "
+            "together, after a step?"
+        ),
+        stub="answer = None  # your megabytes",
+        name="answer",
+        solution=megabytes,
+        wrong=(
+            Wrong(4, "that is the weights alone; the gradients and two averages are as large."),
+            Wrong(
+                8,
+                "that is weights and gradients; Adam's two averages are missing, or you gave "
+                "all four two bytes a number, but autocast leaves each of them in float32.",
+            ),
+            Wrong(12, "one of the four is missing: weights, gradients, `exp_avg`, `exp_avg_sq`."),
+            Wrong(
+                14,
+                "the weights stay in float32; autocast makes a short copy for the forward "
+                "pass and drops it.",
+            ),
+            Wrong(10, "autocast shortens neither the weights nor the gradients that are kept."),
+            Wrong(16_000_000, "that is the number of bytes; the question asks for megabytes."),
+            Wrong(32, "you gave each number eight bytes; float32 has four."),
+        ),
+        hints=(
+            "How many tensors of the weights' shape are there after a step?",
+            "Four of them. And which type has each? Look at what autocast left as it was.",
+            "Four tensors of a million numbers of four bytes.",
+        ),
+        because=(
+            "four tensors of four bytes a number; whatever autocast saves, it saves on the "
+            "activations."
+        ),
+    ),
+    Exercise(
+        number="12.2",
+        prompt=(
+            "**12.2 Predict.** `torch.finfo` gave bfloat16 an eps of 1/128: the next number after "
+            "1 is 1 + 1/128. What is `(torch.tensor(256.0, dtype=torch.bfloat16) + 1).item()`?"
+        ),
+        stub="answer = None  # your number",
+        name="answer",
+        solution=one_more,
+        wrong=(
+            Wrong(257, "bfloat16 has no 257: between 256 and 512 its numbers are two apart."),
+            Wrong(
+                258,
+                "256 and 258 are equally near; of two such, the one with an even last bit "
+                "is taken, and that is 256.",
+            ),
+            Wrong(2, "the steps are two wide there, but the question is which number comes out."),
+        ),
+        hints=(
+            "The gap between neighbours grows with the number: at 1 it is 1/128.",
+            "At 256 the gap is 256/128 = 2. So 257 lies in the middle between two neighbours.",
+            "A tie goes to the neighbour whose last bit is 0, and nothing is added.",
+        ),
+        because=(
+            "a small update of a weight in bfloat16 would be lost like this, and that is why "
+            "autocast leaves the weights in float32."
+        ),
+    ),
+    Exercise(
+        number="12.3",
+        prompt=(
+            "**12.3 Modify.** This stopwatch makes each mistake of the section on timing:\n\n"
+            "```python\n"
+            "start = clock()\n"
+            "for _ in range(repeats):\n"
+            "    run()\n"
+            "return (clock() - start) / repeats\n"
+            "```\n\n"
+            "Put it right: one run to warm up that does not count, then the median of `repeats` "
+            "runs, each timed alone until the device has finished. `run()` puts work into the "
+            "device's queue, `synchronize()` waits for it, `clock()` gives the seconds. `check` "
+            "comes with a device and a clock of its own."
+        ),
+        stub="def median_seconds(run, synchronize, clock, repeats):\n    return None  # your lines",
+        name="median_seconds",
+        solution=median_seconds,
+        wrong=(
+            Wrong(
+                _as_in_the_prompt,
+                "you time how fast work can be put into the queue; wait with "
+                "`synchronize()` before you read the clock.",
+            ),
+            Wrong(
+                _no_warm_up, "the first run, the slow one, is among those you count; do one before."
+            ),
+            Wrong(
+                _cold_mean,
+                "the first run is among those you count, and a mean lets it spoil "
+                "the rest; warm up, and take the median.",
+            ),
+            Wrong(_mean, "you take the mean, which one slow run can spoil; take the median."),
+            Wrong(_fastest, "you take the fastest run; the question asks for the median."),
+            Wrong(
+                _one_wait,
+                "you wait once at the end and divide, which is a mean; time each run "
+                "alone and take the median.",
+            ),
+        ),
+        hints=(
+            "What does the clock show when `run()` comes back, and what has the device done?",
+            "Within the loop: start, run, synchronise, and append what the clock says since.",
+            "`run()` and `synchronize()` once before the loop, `statistics.median` after it.",
+        ),
+        because=(
+            "a slow first run, a launch without work and an outlier are each kept out; "
+            "`torch.utils.benchmark` does the same three things."
+        ),
+        inputs=_durations,
+        probe=_timed,
+    ),
+    Exercise(
+        number="12.4",
+        prompt=(
+            "**12.4 Build.** Write `accumulate(model, images, labels, size)`: go through the batch "
+            "in parts of at most `size` pictures, and leave in `.grad` the gradient of the mean "
+            "cross-entropy over the *whole* batch. The last part may be shorter, and "
+            "there may be an old gradient when you begin."
+        ),
+        stub="def accumulate(model, images, labels, size):\n    return None  # your lines",
+        name="accumulate",
+        solution=accumulate,
+        wrong=(
+            Wrong(
+                _sum_of_means,
+                "you add up the parts' means; weight each with its share of the pictures.",
+            ),
+            Wrong(
+                _mean_of_means,
+                "you divide by the number of parts, so each picture of the "
+                "short part counts more than the others; weight with `len(part) / len(images)`.",
+            ),
+            Wrong(_full_parts_alone, "the short part at the end is left out."),
+            Wrong(
+                _cleared_each_time,
+                "you clear the gradient before each part, so that the last "
+                "one alone is left; clear once, before the loop.",
+            ),
+            Wrong(
+                _never_cleared, "the old gradient is still in the sum; clear it before the loop."
+            ),
+            Wrong(
+                _all_at_once,
+                "the gradient is right, but the whole batch went through the "
+                "model at once, which is what this is meant to avoid.",
+            ),
+        ),
+        hints=(
+            "`images.split(size)` gives the parts, the short one last; `backward` adds to `.grad`.",
+            "A mean over N is a sum of the parts' means, each times its share of N.",
+            "`model.zero_grad()`, then for each part `(F.cross_entropy(model(part), answers) * "
+            "len(part) / len(images)).backward()`.",
+        ),
+        because=(
+            "the gradient of a sum is the sum of the gradients, and only one part's "
+            "activations are alive at a time."
+        ),
+        inputs=_batch,
+        probe=_gradient,
+    ),
+    Exercise(
+        number="12.5",
+        prompt=(
+            "**12.5 Build.** Batches of real projects are nested: dicts of lists of tensors, with "
+            "numbers and names among them. Write `move(batch, device)`, which returns the same "
+            "structure of dicts, lists and tuples with every tensor on the device, everything else "
+            "as it is, and the old batch unchanged. `check` moves to the meta device, "
+            "which every machine has."
+        ),
+        stub="def move(batch, device):\n    return None  # your lines",
+        name="move",
+        solution=move,
+        wrong=(
+            Wrong(
+                _top_level_alone,
+                "you move the tensors at the top; those inside the lists and "
+                "the inner dict stay behind.",
+            ),
+            Wrong(_dicts_alone, "you look into dicts; there are tensors in lists and tuples too."),
+            Wrong(_tuples_forgotten, "the tensor in the tuple stays behind."),
+            Wrong(
+                _lists_of_all, "your tuples come back as lists; `type(batch)(…)` keeps the type."
+            ),
+            Wrong(_into_the_old, "the old batch has changed; build a new dict."),
+            Wrong(_not_kept, "`tensor.to(device)` returns a new tensor; keep what it returns."),
+        ),
+        hints=(
+            "Four cases: a tensor, a dict, a list or tuple, anything else.",
+            "A function that calls itself for each value of a dict and each entry of a list.",
+            "`{key: move(value, device) for key, value in batch.items()}` for a dict, "
+            "`type(batch)(move(value, device) for value in batch)` for a list or tuple.",
+        ),
+        because=(
+            "the function goes as deep as the structure does; a loop then needs one call for each "
+            "batch, whatever a batch is."
+        ),
+        inputs=_structure,
+        probe=_after_moving,
+    ),
+)
