@@ -88,18 +88,32 @@ def _all_of_the_body(model: Any, body_rate: float, head_rate: float) -> list[Gro
 
 
 class _Miniature(nn.Module):
-    """A net with the names of resnet18's parts."""
+    """A net with the names of resnet18's parts, in their order."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv1 = nn.Linear(3, width)
-        self.layer3 = nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width), nn.Tanh())
-        self.layer4 = nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width), nn.Tanh())
+        self.conv1, self.bn1 = nn.Linear(3, width), nn.BatchNorm1d(width)
+        self.relu, self.maxpool = nn.ReLU(), nn.Identity()
+        for name in "layer1", "layer2", "layer3", "layer4":
+            stage = nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width), nn.Tanh())
+            self.add_module(name, stage)
+        self.avgpool = nn.Identity()
         self.fc = nn.Linear(width, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.fc(self.layer4(self.layer3(self.conv1(x))))
-        return out
+        for part in self.children():
+            x = part(x)
+        return x
+
+
+def _head_without_a_rate(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    groups = parameter_groups(model, body_rate, head_rate)
+    del groups[1]["lr"]
+    return groups
+
+
+def _one_rate(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    return parameter_groups(model, head_rate, head_rate)
 
 
 def _after_a_step(answer: Any, width: int, body_rate: float, head_rate: float) -> dict[str, Any]:
@@ -188,23 +202,54 @@ class _AlwaysTraining(StillNorms):
         return super().train(True)
 
 
+class _OneDimensionAlone(StillNorms):
+    def train(self, mode: bool = True) -> Self:
+        nn.Module.train(self, mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.eval()
+        return self
+
+
+class _TwoDimensionsAlone(StillNorms):
+    def train(self, mode: bool = True) -> Self:
+        nn.Module.train(self, mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+
+class _ModelAlone(StillNorms):
+    def train(self, mode: bool = True) -> Self:
+        self.model.train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.eval()
+        return self
+
+
 def _modes(answer: Any, width: int) -> dict[str, Any]:
-    """Return the modes of the parts after train() and after eval(), and what train() returns."""
+    """Return modes, statistics and outputs after train() and after eval()."""
     torch.manual_seed(0)
-    norm, dropout = nn.BatchNorm1d(width), nn.Dropout(0.5)
+    norm, dropout, plane = nn.BatchNorm1d(width), nn.Dropout(0.5), nn.BatchNorm2d(1)
     inner = nn.Sequential(nn.Linear(width, width), norm, dropout)
-    model = answer(nn.Sequential(inner, nn.BatchNorm1d(width), nn.Linear(width, 2)).double())
+    outer = nn.Sequential(nn.Unflatten(1, (1, 1, width)), plane, nn.Flatten())
+    parts = inner, nn.BatchNorm1d(width), outer, nn.Linear(width, 2)
+    model = answer(nn.Sequential(*parts).double())
     back = model.train()
     x = torch.randn(9, width, dtype=torch.float64) + 1
-    model(x)
-    found: dict[str, Any] = {
+    found: dict[str, Any] = {"the outputs after train()": model(x).detach()}
+    means = [part.state_dict()["running_mean"].clone() for part in (norm, plane)]
+    found |= {
         "what train() returns": "the module itself" if back is model else "something else",
         "dropout's mode after train()": dropout.training,
-        "a running mean after a batch in training mode": norm.state_dict()["running_mean"].clone(),
+        "the running means after a batch in training mode": means,
         "the gradients of batch normalisation": norm.weight.requires_grad,
     }
     model.eval()
     found["dropout's mode after eval()"] = dropout.training
+    found["its own mode after eval()"] = model.training
     found["the outputs in eval mode"] = model(x).detach()
     return found
 
@@ -217,7 +262,14 @@ def replace_head(model: Any, classes: int) -> str:
     name = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)][-1]
     parent, _, child = name.rpartition(".")
     old = model.get_submodule(name)
-    setattr(model.get_submodule(parent), child, nn.Linear(old.in_features, classes))
+    new = nn.Linear(old.in_features, classes, device=old.weight.device)
+    setattr(model.get_submodule(parent), child, new)
+    return name
+
+
+def _dotted(model: Any, classes: int) -> str:
+    name = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)][-1]
+    setattr(model, name, nn.Linear(model.get_submodule(name).in_features, classes))
     return name
 
 
@@ -364,12 +416,15 @@ EXERCISES = (
                 "it does not take over the mean of a batch; it goes a tenth of the way there.",
             ),
             Wrong(0.1, "that is where it is after one batch; there were three."),
+            Wrong(0.19, "that is where it is after two batches; there were three."),
+            Wrong(0.27, "right to two digits; give three."),
         ),
         hints=(
             "Does a running mean need a gradient to move?",
             "Each batch in training mode moves it by `momentum = 0.1` of the distance to the "
             "batch's mean.",
-            "After each batch 0.9 of the distance to 1 is left.",
+            "After each batch 0.9 of the distance to 1 is left. (The `momentum` of batch "
+            "normalisation is the share of the *new* value, the reverse of SGD's.)",
         ),
         because=(
             "after three batches 0.9³ = 0.729 of the way is left; after thirty, hardly anything "
@@ -394,14 +449,18 @@ EXERCISES = (
             Wrong(_as_given, "all parameters still train, and at one rate."),
             Wrong(
                 _frozen_at_last,
-                "nothing trains: you freeze the whole model *after* you thawed the two parts.",
+                "nothing trains: in the end all is frozen. Thaw the stage and the head, after the "
+                "freezing.",
             ),
             Wrong(
                 _not_frozen,
-                "the groups are right, but the rest of the model still computes gradients; set "
-                "its `requires_grad` to False.",
+                "the groups are right, but the rest of the model still computes gradients: call "
+                "`model.requires_grad_(False)`. Assigning `model.requires_grad = False` makes "
+                "an attribute that nobody reads.",
             ),
             Wrong(_rates_swapped, "the two rates are swapped: the head gets `head_rate`."),
+            Wrong(_head_without_a_rate, "each of the two groups must name its own `lr`."),
+            Wrong(_one_rate, "the right parts train, but the stage moves at the head's rate."),
             Wrong(_head_alone, "the head alone trains; `layer4` shall train as well."),
             Wrong(
                 _all_of_the_body,
@@ -415,8 +474,8 @@ EXERCISES = (
             'A group is `{"params": list(model.layer4.parameters()), "lr": body_rate}`.',
         ),
         because=(
-            "the stages near the picture hold what all pictures share; the last one and the head "
-            "are where tasks differ."
+            "this is the usual bet: the stages near the picture serve many tasks, the last one and "
+            "the head only one."
         ),
     ),
     Exercise(
@@ -439,7 +498,9 @@ EXERCISES = (
                 "normalisations shall stay.",
             ),
             Wrong(
-                _NothingStill, "the batch normalisations still follow `mode`; call their eval()."
+                _NothingStill,
+                "a batch normalisation still follows `mode`; call its eval() *after* "
+                "`super().train(mode)`, which sets every mode.",
             ),
             Wrong(
                 _ChildrenAlone,
@@ -455,7 +516,26 @@ EXERCISES = (
                 "you froze their weights, and their running statistics still move: what holds "
                 "them is eval mode.",
             ),
-            Wrong(_AlwaysTraining, "`eval()` calls `train(False)`; hand `mode` on as it came."),
+            Wrong(
+                _AlwaysTraining,
+                "the rest does not follow `eval()`, which is `train(False)`: call "
+                "`super().train(mode)`, with `mode` as it came.",
+            ),
+            Wrong(
+                _OneDimensionAlone,
+                "`nn.BatchNorm1d` and `nn.BatchNorm2d` are two classes, and one of them still "
+                "follows `mode`.",
+            ),
+            Wrong(
+                _TwoDimensionsAlone,
+                "`nn.BatchNorm1d` and `nn.BatchNorm2d` are two classes, and one of them still "
+                "follows `mode`.",
+            ),
+            Wrong(
+                _ModelAlone,
+                "`self.model.train(mode)` leaves out the flag of the module itself; "
+                "`super().train(mode)` sets all.",
+            ),
         ),
         hints=(
             "`super().train(mode)` sets all modes; afterwards set some of them back.",
@@ -483,7 +563,11 @@ EXERCISES = (
         probe=_both_kinds,
         wrong=(
             Wrong(_first_linear, "you replaced the first linear layer; the head is the last one."),
-            Wrong(_in_a_copy, "the model itself is as before: you changed a copy of it."),
+            Wrong(
+                _in_a_copy,
+                "the model itself is as before: neither a copy of it nor a name of your own for "
+                "a new layer reaches it.",
+            ),
             Wrong(
                 _old_width,
                 "the new head must take as many inputs as the old one, its `in_features`.",
@@ -492,6 +576,11 @@ EXERCISES = (
                 _beside,
                 "the old head is still there, and the new one stands beside it; set the attribute "
                 "of the module that *holds* the head.",
+            ),
+            Wrong(
+                _dotted,
+                "`setattr` takes a dotted name as *one* name: the new layer hangs beside the old "
+                "one, and `forward` still calls the old; set it on the module that holds the head.",
             ),
             Wrong(
                 _last_part_of_name,
@@ -511,8 +600,8 @@ EXERCISES = (
             "`setattr(model.get_submodule(parent), child, nn.Linear(old.in_features, classes))`.",
         ),
         because=(
-            "with this, any of torchvision's classifiers becomes yours in one line; look at the "
-            "name that it returns, in case the last linear layer is not the head."
+            "with this, a classifier that ends in a linear layer becomes yours in one line; look "
+            "at the name that it returns, in case the last linear layer is not the head."
         ),
     ),
 )
