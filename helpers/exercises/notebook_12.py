@@ -36,14 +36,14 @@ def megabytes() -> float:
 
 
 def one_more() -> float:
-    """Return 256 + 1 in bfloat16."""
-    return (torch.tensor(256.0, dtype=torch.bfloat16) + 1).item()
+    """Return 512 + 1 in bfloat16."""
+    return (torch.tensor(512.0, dtype=torch.bfloat16) + 1).item()
 
 
 # 12.3 --------------------------------------------------------------------------------------------
 
 
-def median_seconds(
+def time_rightly(
     run: Callable[[], None],
     synchronize: Callable[[], None],
     clock: Callable[[], float],
@@ -83,6 +83,10 @@ def _as_in_the_prompt(run: Any, synchronize: Any, clock: Any, repeats: int) -> f
 
 def _no_warm_up(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
     return statistics.median(_seconds(run, synchronize, clock, repeats, False))
+
+
+def _first_dropped(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return statistics.median(_seconds(run, synchronize, clock, repeats, False)[1:])
 
 
 def _mean(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
@@ -187,24 +191,49 @@ def _all_at_once(model: nn.Module, images: Tensor, labels: Tensor, size: int) ->
     F.cross_entropy(model(images), labels).backward()
 
 
+def _one_backward(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    parts = zip(images.split(size), labels.split(size), strict=True)
+    losses = [F.cross_entropy(model(part), answers) * len(part) for part, answers in parts]
+    (torch.stack(losses).sum() / len(images)).backward()
+
+
+def _weighted_by_size(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (F.cross_entropy(model(part), answers) * size / len(images)).backward()
+
+
 class _Counting(nn.Module):
-    """A linear layer that remembers the largest batch it was shown."""
+    """A linear layer that counts the pictures it gets, and those still waiting for backward."""
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight)
-        self.largest = 0
+        self.largest = self.waiting = self.most = 0
 
     def forward(self, images: Tensor) -> Tensor:
         self.largest = max(self.largest, len(images))
-        return images @ self.weight
+        logits = images @ self.weight
+        if logits.requires_grad:
+            self.waiting += len(images)
+            self.most = max(self.most, self.waiting)
+            logits.register_hook(lambda _: self._went_back(len(images)))
+        return logits
+
+    def _went_back(self, count: int) -> None:
+        self.waiting -= count
 
 
 def _gradient(answer: Any, weight: Tensor, images: Tensor, labels: Tensor, size: int) -> Any:
     model = _Counting(weight)
     model.weight.grad = torch.ones_like(weight)  # left over from an earlier step
     answer(model, images, labels, size)
-    return {"the gradient": model.weight.grad, "the largest part": model.largest}
+    return {
+        "the gradient": model.weight.grad,
+        "the largest part": model.largest,
+        "the most pictures that waited for backward": model.most,
+    }
 
 
 def _batch(generator: Generator) -> tuple[Any, ...]:
@@ -292,6 +321,8 @@ def _inventory(value: Any, name: str = "batch") -> dict[str, str]:
 def _after_moving(answer: Any, batch: dict[str, Any]) -> Any:
     given = copy.deepcopy(batch)
     moved = _inventory(answer(given, "meta"))
+    again = _inventory(answer(copy.deepcopy(batch), "cpu"))
+    moved |= {f"on the CPU, {name}": what for name, what in again.items()}
     before = {f"the old {name}": what for name, what in _inventory(given).items()}
     return moved | before
 
@@ -353,24 +384,20 @@ EXERCISES = (
         number="12.2",
         prompt=(
             "**12.2 Predict.** `torch.finfo` gave bfloat16 an eps of 1/128: the next number after "
-            "1 is 1 + 1/128. What is `(torch.tensor(256.0, dtype=torch.bfloat16) + 1).item()`?"
+            "1 is 1 + 1/128. What is `(torch.tensor(512.0, dtype=torch.bfloat16) + 1).item()`?"
         ),
         stub="answer = None  # your number",
         name="answer",
         solution=one_more,
         wrong=(
-            Wrong(257, "bfloat16 has no 257: between 256 and 512 its numbers are two apart."),
-            Wrong(
-                258,
-                "256 and 258 are equally near; of two such, the one with an even last bit "
-                "is taken, and that is 256.",
-            ),
-            Wrong(2, "the steps are two wide there, but the question is which number comes out."),
+            Wrong(513, "bfloat16 has no 513: between 512 and 1024 its numbers are four apart."),
+            Wrong(516, "513 is nearer to 512 than to 516."),
+            Wrong(4, "the steps are four wide there, but the question is which number comes out."),
         ),
         hints=(
             "The gap between neighbours grows with the number: at 1 it is 1/128.",
-            "At 256 the gap is 256/128 = 2. So 257 lies in the middle between two neighbours.",
-            "A tie goes to the neighbour whose last bit is 0, and nothing is added.",
+            "At 512 the gap is 512/128 = 4.",
+            "513 goes to the nearer neighbour, and nothing is added.",
         ),
         because=(
             "a small update of a weight in bfloat16 would be lost like this, and that is why "
@@ -390,11 +417,12 @@ EXERCISES = (
             "Put it right: one run to warm up that does not count, then the median of `repeats` "
             "runs, each timed alone until the device has finished. `run()` puts work into the "
             "device's queue, `synchronize()` waits for it, `clock()` gives the seconds. `check` "
-            "comes with a device and a clock of its own."
+            "comes with a device and a clock of its own: the device lives in that time, so read "
+            "`clock()` alone."
         ),
-        stub="def median_seconds(run, synchronize, clock, repeats):\n    return None  # your lines",
-        name="median_seconds",
-        solution=median_seconds,
+        stub="def time_rightly(run, synchronize, clock, repeats):\n    return None  # your lines",
+        name="time_rightly",
+        solution=time_rightly,
         wrong=(
             Wrong(
                 _as_in_the_prompt,
@@ -408,6 +436,10 @@ EXERCISES = (
                 _cold_mean,
                 "the first run is among those you count, and a mean lets it spoil "
                 "the rest; warm up, and take the median.",
+            ),
+            Wrong(
+                _first_dropped,
+                "you drop one of the `repeats` runs; the warm-up comes before them.",
             ),
             Wrong(_mean, "you take the mean, which one slow run can spoil; take the median."),
             Wrong(_fastest, "you take the fastest run; the question asks for the median."),
@@ -435,7 +467,8 @@ EXERCISES = (
             "**12.4 Build.** Write `accumulate(model, images, labels, size)`: go through the batch "
             "in parts of at most `size` pictures, and leave in `.grad` the gradient of the mean "
             "cross-entropy over the *whole* batch. The last part may be shorter, and "
-            "there may be an old gradient when you begin."
+            "there may be an old gradient when you begin. Only one part's graph may be alive at a "
+            "time."
         ),
         stub="def accumulate(model, images, labels, size):\n    return None  # your lines",
         name="accumulate",
@@ -449,6 +482,16 @@ EXERCISES = (
                 _mean_of_means,
                 "you divide by the number of parts, so each picture of the "
                 "short part counts more than the others; weight with `len(part) / len(images)`.",
+            ),
+            Wrong(
+                _one_backward,
+                "the gradient is right, but every part's graph is kept until the one `backward` "
+                "at the end; call it for each part, so that its activations can go.",
+            ),
+            Wrong(
+                _weighted_by_size,
+                "you weight each part with `size`, but the last one has fewer pictures; take "
+                "`len(part) / len(images)`.",
             ),
             Wrong(_full_parts_alone, "the short part at the end is left out."),
             Wrong(
@@ -484,8 +527,8 @@ EXERCISES = (
             "**12.5 Build.** Batches of real projects are nested: dicts of lists of tensors, with "
             "numbers and names among them. Write `move(batch, device)`, which returns the same "
             "structure of dicts, lists and tuples with every tensor on the device, everything else "
-            "as it is, and the old batch unchanged. `check` moves to the meta device, "
-            "which every machine has."
+            "as it is, and the old batch unchanged. `check` moves to the meta device and to "
+            "the CPU, which every machine has."
         ),
         stub="def move(batch, device):\n    return None  # your lines",
         name="move",
