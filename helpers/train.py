@@ -20,6 +20,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
@@ -134,6 +135,20 @@ def run(arguments: argparse.Namespace) -> History:
         )
 
 
+def _join(backend: str) -> None:
+    """Meet the other processes at the address that torchrun put into the environment.
+
+    After a restart the meeting place still holds the addresses of the processes that died
+    (pytorch issue 135712), so each attempt gets names of its own.
+    """
+    store, rank, world_size = next(rendezvous("env://", timeout=PATIENCE))
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    store = dist.PrefixStore(f"attempt {attempt}", store)
+    dist.init_process_group(
+        backend, store=store, rank=rank, world_size=world_size, timeout=PATIENCE
+    )
+
+
 @contextmanager
 def _processes(name: str | None) -> Iterator[tuple[torch.device, int, int]]:
     """Join the other processes that torchrun started, if any: device, rank, number of processes."""
@@ -145,7 +160,7 @@ def _processes(name: str | None) -> Iterator[tuple[torch.device, int, int]]:
     if device.type == "cuda":
         device = pick_device(f"cuda:{os.environ['LOCAL_RANK']}")
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    _join("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device, dist.get_rank(), world_size
     finally:
