@@ -98,7 +98,7 @@ UPDATE = """
     dist.all_gather(everywhere, together)
     assert all(torch.equal(weights, together) for weights in everywhere)
     dist.destroy_process_group()
-    print("process", rank, "of", world_size, "agrees", flush=True)
+    print(f"process {rank} of {world_size} agrees\\n", end="")  # one write, or lines mingle
 """
 
 
