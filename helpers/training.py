@@ -168,6 +168,8 @@ def _start(
 
     A fresh start is saved as well: that a file cannot be written shows now, not after an epoch.
     """
+    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+        raise TypeError(f"checkpoint must be a str or a path, got {checkpoint!r}")
     scheduler, loader = parts["scheduler"], parts["loader"]
     if checkpoint is None or not os.path.exists(Path(checkpoint).expanduser()):
         _check_schedule({} if scheduler is None else scheduler.state_dict(), loader, epochs)
@@ -181,8 +183,10 @@ def _start(
         )
     if scheduler is None and saved.scheduler is not None:
         raise CheckpointError(f"{checkpoint} was saved with a scheduler, but none is passed")
-    _check_schedule(saved.scheduler or {}, loader, epochs - saved.epoch)
-    load_checkpoint(checkpoint, **parts)
+    steps = (saved.scheduler or {}).get("total_steps")
+    if scheduler is None or scheduler.state_dict().get("total_steps") == steps:
+        _check_schedule(saved.scheduler or {}, loader, epochs - saved.epoch)
+    load_checkpoint(checkpoint, **parts)  # which refuses a schedule of another length
     return saved.history or History(), saved.epoch
 
 
@@ -274,6 +278,10 @@ def _report(epoch: int, epochs: int, train: Metrics, test: Metrics | None, secon
     )
 
 
+def _what_is_left(done: int, epochs: int) -> str:
+    return "going on from there" if done < epochs else "nothing is left to train"
+
+
 def _epoch(
     parts: dict[str, Any],
     test_loader: Loader | None,
@@ -309,7 +317,8 @@ def fit(
     With a `checkpoint`, built in notebook 11, everything is saved at the start and after each
     epoch, and a file that is there already is gone on from: the same call made again after a stop
     trains the epochs that are left and returns the history of all. On the CPU the result is then
-    bit for bit that of a run that never stopped.
+    bit for bit that of a run that never stopped. (The data and the batch size are not in the file:
+    keep them alike.)
 
     Args:
         model: maps images (B, …) float to logits (B, C); training happens where it lies.
@@ -334,7 +343,7 @@ def fit(
     parts |= {"scheduler": scheduler, "loader": train_loader}
     history, done = _start(checkpoint, epochs, parts)
     if progress and done:
-        print(f"going on after epoch {done} of {epochs}")
+        print(f"{checkpoint} holds epoch {done} of {epochs}: {_what_is_left(done, epochs)}")
     try:
         for epoch in range(done + 1, epochs + 1):
             train, test, seconds = _epoch(parts, test_loader, loss_fn, epoch, progress)
