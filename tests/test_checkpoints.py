@@ -228,7 +228,7 @@ def outcome(model, loader, parts, history):
 
 @pytest.mark.parametrize("loader", [make_loader, seeded_dataloader, plain_dataloader])
 @pytest.mark.parametrize("recipe", [momentum, adam_one_cycle, sgd_cosine])
-def test_resuming_equals_never_having_stopped(tmp_path, recipe, loader):
+def test_resuming_equals_never_having_stopped(tmp_path, recipe, loader, say):
     epochs = 5
     random.seed(1), np.random.seed(1)  # noqa: NPY002
     model, train_loader, parts = training(recipe, loader)
@@ -250,7 +250,7 @@ def test_resuming_equals_never_having_stopped(tmp_path, recipe, loader):
         history = fit(model, train_loader, make_loader(), **parts, **run, checkpoint=path)
         found = differences(expected, outcome(model, train_loader, parts, history))
         assert found == [], f"split at {split}: {found}"
-    print(f"{recipe.__name__}, {loader.__name__}: no difference at any of {epochs + 1} splits")
+    say(f"{recipe.__name__}, {loader.__name__}: no difference at any of {epochs + 1} splits")
 
 
 class PowerCut:
@@ -430,7 +430,7 @@ SAVER = """
 
 @pytest.mark.slow
 @posix
-def test_200_kills_while_saving(tmp_path):
+def test_200_kills_while_saving(tmp_path, say):
     path, chance = tmp_path / "model.pt", random.Random(0)
     model = nn.Linear(300, 1000, bias=False)
     model.weight.data.zero_()
@@ -459,7 +459,7 @@ def test_200_kills_while_saving(tmp_path):
         epoch = checkpoint.epoch
     server.stdin.close()
     assert server.wait(timeout=30) == 0
-    print(f"200 kills, {torn} in the middle of writing: {whole} of 200 files are whole")
+    say(f"200 kills, {torn} in the middle of writing: {whole} of 200 files are whole")
     assert whole == 200 and torn >= 20
     save_checkpoint(path, model=model)
     assert sorted(os.listdir(tmp_path)) == [".model.pt.lock", "model.pt"]
@@ -629,7 +629,7 @@ def saved(tmp_path):
     return tmp_path / "a.pt", other, sgd(other)
 
 
-def test_20_truncations(saved):
+def test_20_truncations(saved, say):
     path, model, optimizer = saved
     content = path.read_bytes()
     lengths = [0, 1, 63, 64, 71, len(content) - 1, len(content) - 64, len(content) - 71]
@@ -637,10 +637,10 @@ def test_20_truncations(saved):
     for length in lengths:
         path.write_bytes(content[:length])
         check_refused(path, model, optimizer, "is empty" if length == 0 else "is damaged")
-    print(f"{len(lengths)} of {len(lengths)} truncations are found")
+    say(f"{len(lengths)} of {len(lengths)} truncations are found")
 
 
-def test_50_flipped_bytes(saved):
+def test_50_flipped_bytes(saved, say):
     path, model, optimizer = saved
     content = path.read_bytes()
     weights = content.index(load_checkpoint(path).model["1.weight"].numpy().tobytes())
@@ -653,7 +653,7 @@ def test_50_flipped_bytes(saved):
         damaged[place] ^= 1 << chance.randrange(8)
         path.write_bytes(damaged)
         check_refused(path, model, optimizer, "is damaged")
-    print(f"{len(places)} of {len(places)} flipped bits are found")
+    say(f"{len(places)} of {len(places)} flipped bits are found")
 
 
 def seal(content):
