@@ -161,7 +161,7 @@ def load_checkpoint(
     if random_state is None:
         random_state = optimizer is not None
     try:
-        with _all_or_nothing(model, optimizer, scheduler, loader):
+        with _all_or_nothing(loader, model, optimizer, scheduler):
             _fill(model, optimizer, scheduler, loader, state)
             if random_state:
                 _set_random_state(state["random_state"])
@@ -354,16 +354,19 @@ def _fill(
 
 
 @contextmanager
-def _all_or_nothing(*objects: Any) -> Iterator[None]:
+def _all_or_nothing(loader: Any, *others: Any) -> Iterator[None]:
     """Put everything back as it was if filling fails half-way."""
-    stateful = [thing for thing in objects if hasattr(thing, "load_state_dict")]
+    stateful = [thing for thing in others if thing is not None]
     before = [(thing, copy.deepcopy(thing.state_dict())) for thing in stateful]
+    order = None if loader is None else copy.deepcopy(_loader_state(loader))
     chance = _random_state()
     try:
         yield
     except BaseException:
         for thing, state in before:
             thing.load_state_dict(state)
+        if order is not None:
+            _set_loader_state(loader, order)
         _set_random_state(chance)
         raise
 
@@ -520,11 +523,7 @@ def _check_optimizer(
             f"filled has {sizes}"
         )
     for key, value in saved["made_with"].items():
-        if own["made_with"].get(key, value) != value:
-            raise CheckpointError(
-                f"{path} holds an optimizer made with {key}={value}, but the one to be filled has "
-                f"{key}={own['made_with'][key]}: {ALIKE}"
-            )
+        _check_setting(path, "an optimizer", key, own["made_with"].get(key, value), value)
 
 
 def _check_scheduler(
@@ -535,11 +534,17 @@ def _check_scheduler(
         return
     own = scheduler.state_dict()
     for key in SETTINGS:
-        if (mine := own.get(key)) != (there := saved["state"].get(key)):
-            raise CheckpointError(
-                f"{path} holds a scheduler made with {key}={there}, but the one to be filled has "
-                f"{key}={mine}: {ALIKE}"
-            )
+        _check_setting(path, "a scheduler", key, own.get(key), saved["state"].get(key))
+
+
+def _check_setting(
+    path: str | os.PathLike[str], thing: str, key: str, own: Any, saved: Any
+) -> None:
+    if own != saved:
+        raise CheckpointError(
+            f"{path} holds {thing} made with {key}={saved}, but the one to be filled has "
+            f"{key}={own}: {ALIKE}"
+        )
 
 
 def _check_loader(path: str | os.PathLike[str], loader: Any, saved: dict[str, Any] | None) -> None:

@@ -176,7 +176,7 @@ def _start(
         if checkpoint is not None:
             save_checkpoint(checkpoint, **parts, history=History())
         return History(), 0
-    saved = load_checkpoint(checkpoint)
+    saved = load_checkpoint(checkpoint)  # only looks: nothing is filled before all of it fits
     if saved.epoch > epochs:
         raise ValueError(
             f"epochs must be at least {saved.epoch}, as many as {checkpoint} has, got {epochs}"

@@ -853,6 +853,22 @@ def test_all_or_nothing(tmp_path):
     assert torch.equal(chance, torch.get_rng_state())
 
 
+def test_the_generator_of_a_loader_is_put_back_too(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path / "a.pt", model=make_model(), loader=seeded_dataloader())
+    loader = seeded_dataloader()
+    torch.rand(3, generator=loader.generator)
+    before = loader.generator.get_state()
+
+    def fail_once(state, restore=checkpoints._set_random_state):
+        monkeypatch.setattr(checkpoints, "_set_random_state", restore)
+        raise RuntimeError("no generator takes me")
+
+    monkeypatch.setattr(checkpoints, "_set_random_state", fail_once)
+    with pytest.raises(CheckpointError, match="does not fit: no generator takes me"):
+        load_checkpoint(tmp_path / "a.pt", loader=loader, random_state=True)
+    assert torch.equal(loader.generator.get_state(), before)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [

@@ -3,7 +3,7 @@
 import copy
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -251,35 +251,39 @@ def load_newest(folder: Path) -> dict[str, Any]:
     raise FileNotFoundError(f"no whole checkpoint in {folder}")
 
 
-def _by_the_alphabet(folder: Path) -> Any:
-    for path in sorted(folder.glob("epoch_*.pt"), reverse=True):
+def _first_that_loads(paths: Iterable[Path]) -> Any:
+    for path in paths:
         try:
             return torch.load(path, weights_only=True)
         except Exception:
             continue
     return None
+
+
+def _by_epoch(path: Path) -> int:
+    return int(path.stem.split("_")[1])
+
+
+def _by_the_alphabet(folder: Path) -> Any:
+    return _first_that_loads(sorted(folder.glob("epoch_*.pt"), reverse=True))
 
 
 def _latest_written(folder: Path) -> Any:
-    for path in sorted(folder.glob("epoch_*.pt"), key=lambda p: p.stat().st_mtime, reverse=True):
-        try:
-            return torch.load(path, weights_only=True)
-        except Exception:
-            continue
-    return None
+    paths = folder.glob("epoch_*.pt")
+    return _first_that_loads(sorted(paths, key=lambda p: p.stat().st_mtime, reverse=True))
+
+
+def _largest(folder: Path) -> Any:
+    paths = folder.glob("epoch_*.pt")
+    return _first_that_loads(sorted(paths, key=lambda p: p.stat().st_size, reverse=True))
 
 
 def _oldest(folder: Path) -> Any:
-    for path in sorted(folder.glob("epoch_*.pt"), key=lambda p: int(p.stem.split("_")[1])):
-        try:
-            return torch.load(path, weights_only=True)
-        except Exception:
-            continue
-    return None
+    return _first_that_loads(sorted(folder.glob("epoch_*.pt"), key=_by_epoch))
 
 
 def _without_try(folder: Path) -> Any:
-    newest = max(folder.glob("epoch_*.pt"), key=lambda p: int(p.stem.split("_")[1]))
+    newest = max(folder.glob("epoch_*.pt"), key=_by_epoch)
     return torch.load(newest, weights_only=True)
 
 
@@ -292,30 +296,17 @@ def _one_error_alone(folder: Path) -> Any:
     return None
 
 
-def _by_epoch(path: Path) -> int:
-    return int(path.stem.split("_")[1])
-
-
 def _first_alone(folder: Path) -> Any:
-    newest = max(folder.glob("epoch_*.pt"), key=lambda p: int(p.stem.split("_")[1]))
+    newest = max(folder.glob("epoch_*.pt"), key=_by_epoch)
     try:
         return torch.load(newest, weights_only=True)
     except Exception:
         return None
 
 
-def _largest(folder: Path) -> Any:
-    for path in sorted(folder.glob("epoch_*.pt"), key=lambda p: p.stat().st_size, reverse=True):
-        try:
-            return torch.load(path, weights_only=True)
-        except Exception:
-            continue
-    return None
-
-
 def _up_to_the_damage(folder: Path) -> Any:
     state = None
-    for path in sorted(folder.glob("epoch_*.pt"), key=lambda p: int(p.stem.split("_")[1])):
+    for path in sorted(folder.glob("epoch_*.pt"), key=_by_epoch):
         try:
             state = torch.load(path, weights_only=True)
         except Exception:
