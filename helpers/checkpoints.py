@@ -43,7 +43,14 @@ ENTRIES = {
     "history",
     "random_state",
 }
+SETTINGS = (  # what a scheduler was made with: its state_dict would put it back without a word
+    *("total_steps", "base_lrs", "T_max", "T_0", "T_mult", "eta_min", "step_size", "milestones"),
+    *("gamma", "power", "total_iters", "start_factor", "end_factor"),
+)
 SHOWN = 5  # how many keys an error lists
+
+
+ALIKE = "make it alike, or delete the file or take another path to begin afresh"
 
 
 class CheckpointError(RuntimeError):
@@ -93,7 +100,7 @@ def save_checkpoint(
 
     Raises:
         TypeError: an argument is of the wrong type.
-        ValueError: `epoch` is negative.
+        ValueError: `epoch` is negative, or `path` names no file.
         CheckpointError: the file cannot be written; what was there before is unchanged.
     """
     target = _target(path)
@@ -139,10 +146,13 @@ def load_checkpoint(
 
     Raises:
         TypeError: an argument is of the wrong type.
+        ValueError: `path` names no file.
         CheckpointError: the file is missing, damaged, not a checkpoint, of a newer format or
             unsafe, or it does not fit what was passed.
     """
     _check_types(model, optimizer, scheduler)
+    if random_state not in (None, True, False):
+        raise TypeError(f"random_state must be True, False or None, got {random_state!r}")
     state = _read(path)
     _check_model(path, model, state["model"])
     _check_optimizer(path, optimizer, state["optimizer"])
@@ -151,7 +161,7 @@ def load_checkpoint(
     if random_state is None:
         random_state = optimizer is not None
     try:
-        with _all_or_nothing(model, optimizer, scheduler, loader):
+        with _all_or_nothing(loader, model, optimizer, scheduler):
             _fill(model, optimizer, scheduler, loader, state)
             if random_state:
                 _set_random_state(state["random_state"])
@@ -167,6 +177,8 @@ def _target(path: str | os.PathLike[str]) -> Path:
     """The file itself, so that a symbolic link to it stays a link."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"path must be a str or a path, got {path!r}")
+    if not os.fspath(path) or "\0" in os.fspath(path):
+        raise ValueError(f"path must name a file, got {path!r}")
     return Path(os.path.realpath(Path(path).expanduser()))
 
 
@@ -342,16 +354,19 @@ def _fill(
 
 
 @contextmanager
-def _all_or_nothing(*objects: Any) -> Iterator[None]:
+def _all_or_nothing(loader: Any, *others: Any) -> Iterator[None]:
     """Put everything back as it was if filling fails half-way."""
-    stateful = [thing for thing in objects if hasattr(thing, "load_state_dict")]
+    stateful = [thing for thing in others if thing is not None]
     before = [(thing, copy.deepcopy(thing.state_dict())) for thing in stateful]
+    order = None if loader is None else copy.deepcopy(_loader_state(loader))
     chance = _random_state()
     try:
         yield
     except BaseException:
         for thing, state in before:
             thing.load_state_dict(state)
+        if order is not None:
+            _set_loader_state(loader, order)
         _set_random_state(chance)
         raise
 
@@ -481,7 +496,10 @@ def _check_class(
     if thing is None:
         return
     if saved is None:
-        raise CheckpointError(f"{path} was saved without a {argument}, but one is to be filled")
+        article = "an" if argument == "optimizer" else "a"
+        raise CheckpointError(
+            f"{path} was saved without {article} {argument}, but one is to be filled"
+        )
     if saved["class"] != (own := type(thing).__name__):
         raise CheckpointError(
             f"{path} holds the {argument} {saved['class']}, but the one to be filled is {own}"
@@ -505,12 +523,7 @@ def _check_optimizer(
             f"filled has {sizes}"
         )
     for key, value in saved["made_with"].items():
-        if own["made_with"].get(key, value) != value:
-            raise CheckpointError(
-                f"{path} holds an optimizer made with {key}={value}, but the one to be filled has "
-                f"{key}={own['made_with'][key]}: make it alike and change it after loading, or "
-                "begin afresh at another path"
-            )
+        _check_setting(path, "an optimizer", key, own["made_with"].get(key, value), value)
 
 
 def _check_scheduler(
@@ -519,11 +532,18 @@ def _check_scheduler(
     _check_class(path, "scheduler", scheduler, saved)
     if scheduler is None or saved is None:
         return
-    own, there = (state.get("total_steps") for state in (scheduler.state_dict(), saved["state"]))
-    if own != there:
+    own = scheduler.state_dict()
+    for key in SETTINGS:
+        _check_setting(path, "a scheduler", key, own.get(key), saved["state"].get(key))
+
+
+def _check_setting(
+    path: str | os.PathLike[str], thing: str, key: str, own: Any, saved: Any
+) -> None:
+    if own != saved:
         raise CheckpointError(
-            f"{path} holds a scheduler for {there} steps in all, but the one to be filled is for "
-            f"{own}: make it alike, or begin afresh at another path"
+            f"{path} holds {thing} made with {key}={saved}, but the one to be filled has "
+            f"{key}={own}: {ALIKE}"
         )
 
 

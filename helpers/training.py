@@ -188,6 +188,8 @@ def _start(
 
     A fresh start is saved as well: that a file cannot be written shows now, not after an epoch.
     """
+    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+        raise TypeError(f"checkpoint must be a str or a path, got {checkpoint!r}")
     scheduler, loader = parts["scheduler"], parts["loader"]
     found = checkpoint is not None and os.path.exists(Path(checkpoint).expanduser())
     if _several_processes():
@@ -197,15 +199,17 @@ def _start(
         if checkpoint is not None and _first_process():
             save_checkpoint(checkpoint, **parts, history=History())
         return History(), 0
-    saved = load_checkpoint(checkpoint)
+    saved = load_checkpoint(checkpoint)  # only looks: nothing is filled before all of it fits
     if saved.epoch > epochs:
         raise ValueError(
             f"epochs must be at least {saved.epoch}, as many as {checkpoint} has, got {epochs}"
         )
     if scheduler is None and saved.scheduler is not None:
         raise CheckpointError(f"{checkpoint} was saved with a scheduler, but none is passed")
-    _check_schedule(saved.scheduler or {}, loader, epochs - saved.epoch)
-    load_checkpoint(checkpoint, **parts)
+    steps = (saved.scheduler or {}).get("total_steps")
+    if scheduler is None or scheduler.state_dict().get("total_steps") == steps:
+        _check_schedule(saved.scheduler or {}, loader, epochs - saved.epoch)
+    load_checkpoint(checkpoint, **parts)  # which refuses a schedule of another length
     return saved.history or History(), saved.epoch
 
 
@@ -302,6 +306,10 @@ def _report(epoch: int, epochs: int, train: Metrics, test: Metrics | None, secon
     )
 
 
+def _what_is_left(done: int, epochs: int) -> str:
+    return "going on from there" if done < epochs else "nothing is left to train"
+
+
 def _epoch(
     parts: dict[str, Any],
     test_loader: Loader | None,
@@ -337,7 +345,8 @@ def fit(
     With a `checkpoint`, built in notebook 11, everything is saved at the start and after each
     epoch, and a file that is there already is gone on from: the same call made again after a stop
     trains the epochs that are left and returns the history of all. On the CPU the result is then
-    bit for bit that of a run that never stopped.
+    bit for bit that of a run that never stopped. (The data and the batch size are not in the file:
+    keep them alike.)
 
     In a parallel training (notebook 14) every process calls it alike, with the model wrapped in
     DistributedDataParallel and its own part of each batch: the figures are those of all
@@ -367,7 +376,7 @@ def fit(
     saved = {**parts, "model": _plain(model)}
     history, done = _start(checkpoint, epochs, saved)
     if progress and done:
-        print(f"going on after epoch {done} of {epochs}")
+        print(f"{checkpoint} holds epoch {done} of {epochs}: {_what_is_left(done, epochs)}")
     try:
         for epoch in range(done + 1, epochs + 1):
             train, test, seconds = _epoch(parts, test_loader, loss_fn, epoch, progress)

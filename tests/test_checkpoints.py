@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, StepLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR, OneCycleLR, StepLR
 from torch.utils.data import DataLoader, TensorDataset
 
 from helpers import checkpoints
@@ -228,7 +228,7 @@ def outcome(model, loader, parts, history):
 
 @pytest.mark.parametrize("loader", [make_loader, seeded_dataloader, plain_dataloader])
 @pytest.mark.parametrize("recipe", [momentum, adam_one_cycle, sgd_cosine])
-def test_resuming_equals_never_having_stopped(tmp_path, recipe, loader):
+def test_resuming_equals_never_having_stopped(tmp_path, recipe, loader, say):
     epochs = 5
     random.seed(1), np.random.seed(1)  # noqa: NPY002
     model, train_loader, parts = training(recipe, loader)
@@ -250,7 +250,7 @@ def test_resuming_equals_never_having_stopped(tmp_path, recipe, loader):
         history = fit(model, train_loader, make_loader(), **parts, **run, checkpoint=path)
         found = differences(expected, outcome(model, train_loader, parts, history))
         assert found == [], f"split at {split}: {found}"
-    print(f"{recipe.__name__}, {loader.__name__}: no difference at any of {epochs + 1} splits")
+    say(f"{recipe.__name__}, {loader.__name__}: no difference at any of {epochs + 1} splits")
 
 
 class PowerCut:
@@ -291,13 +291,14 @@ def test_each_piece_is_needed(tmp_path, left_out):
     assert differences(expected, model.state_dict()) != []
 
 
-def test_a_finished_training_is_loaded_and_not_repeated(tmp_path):
-    model, loader, optimizer = make_model(), make_loader(), None
-    optimizer = sgd(model)
-    run = {"epochs": 2, "progress": False, "checkpoint": tmp_path / "a.pt"}
-    history = fit(model, loader, optimizer=optimizer, **run)
+def test_a_finished_training_is_loaded_and_not_repeated(tmp_path, capsys):
+    model, loader = make_model(), make_loader()
+    run = {"epochs": 2, "checkpoint": tmp_path / "a.pt"}
+    history = fit(model, loader, optimizer=sgd(model), **run)
+    capsys.readouterr()
     other = make_model(seed=5)
     again = fit(other, make_loader(), optimizer=sgd(other), **run)
+    assert capsys.readouterr().out.endswith("holds epoch 2 of 2: nothing is left to train\n")
     assert again == history
     assert differences(model.state_dict(), other.state_dict()) == []
 
@@ -312,7 +313,9 @@ def test_ctrl_c_and_the_same_call_again(tmp_path, capsys, ctrl_c_arrives):
     capsys.readouterr()
     history = fit(model, pressed, **parts, epochs=5, checkpoint=tmp_path / "a.pt")  # live objects
     assert not history.interrupted and history.train_loss == expected.train_loss
-    assert capsys.readouterr().out.startswith("going on after epoch 2 of 5\n")
+    assert capsys.readouterr().out.startswith(
+        f"{tmp_path / 'a.pt'} holds epoch 2 of 5: going on from there\n"
+    )
 
 
 class CtrlC:
@@ -427,7 +430,7 @@ SAVER = """
 
 @pytest.mark.slow
 @posix
-def test_200_kills_while_saving(tmp_path):
+def test_200_kills_while_saving(tmp_path, say):
     path, chance = tmp_path / "model.pt", random.Random(0)
     model = nn.Linear(300, 1000, bias=False)
     model.weight.data.zero_()
@@ -456,7 +459,7 @@ def test_200_kills_while_saving(tmp_path):
         epoch = checkpoint.epoch
     server.stdin.close()
     assert server.wait(timeout=30) == 0
-    print(f"200 kills, {torn} in the middle of writing: {whole} of 200 files are whole")
+    say(f"200 kills, {torn} in the middle of writing: {whole} of 200 files are whole")
     assert whole == 200 and torn >= 20
     save_checkpoint(path, model=model)
     assert sorted(os.listdir(tmp_path)) == [".model.pt.lock", "model.pt"]
@@ -626,7 +629,7 @@ def saved(tmp_path):
     return tmp_path / "a.pt", other, sgd(other)
 
 
-def test_20_truncations(saved):
+def test_20_truncations(saved, say):
     path, model, optimizer = saved
     content = path.read_bytes()
     lengths = [0, 1, 63, 64, 71, len(content) - 1, len(content) - 64, len(content) - 71]
@@ -634,10 +637,10 @@ def test_20_truncations(saved):
     for length in lengths:
         path.write_bytes(content[:length])
         check_refused(path, model, optimizer, "is empty" if length == 0 else "is damaged")
-    print(f"{len(lengths)} of {len(lengths)} truncations are found")
+    say(f"{len(lengths)} of {len(lengths)} truncations are found")
 
 
-def test_50_flipped_bytes(saved):
+def test_50_flipped_bytes(saved, say):
     path, model, optimizer = saved
     content = path.read_bytes()
     weights = content.index(load_checkpoint(path).model["1.weight"].numpy().tobytes())
@@ -650,7 +653,7 @@ def test_50_flipped_bytes(saved):
         damaged[place] ^= 1 << chance.randrange(8)
         path.write_bytes(damaged)
         check_refused(path, model, optimizer, "is damaged")
-    print(f"{len(places)} of {len(places)} flipped bits are found")
+    say(f"{len(places)} of {len(places)} flipped bits are found")
 
 
 def seal(content):
@@ -775,8 +778,30 @@ def test_the_checkpoint_of_another_schedule(tmp_path):
     save_checkpoint(path, model=model, optimizer=optimizer, scheduler=one_cycle)
     with pytest.raises(CheckpointError, match=r"the scheduler OneCycleLR, but .* filled is StepLR"):
         load_checkpoint(path, scheduler=StepLR(sgd(model), 3))
-    with pytest.raises(CheckpointError, match=r"for 9 steps in all, .* filled is for 12"):
+    with pytest.raises(CheckpointError, match=r"with total_steps=9, .* has total_steps=12"):
         load_checkpoint(path, scheduler=OneCycleLR(sgd(model), 0.1, total_steps=12))
+    with pytest.raises(CheckpointError, match=r"with base_lrs=\[0.004\], .* base_lrs=\[0.02\]"):
+        load_checkpoint(path, scheduler=OneCycleLR(sgd(model), 0.5, total_steps=9))
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "other", "message"),
+    [
+        (CosineAnnealingLR, {"T_max": 24}, "with T_max=12, .* has T_max=24"),
+        (StepLR, {"step_size": 3, "gamma": 0.9}, "with gamma=0.5, .* has gamma=0.9"),
+        (MultiStepLR, {"milestones": [3, 9]}, "with milestones=.*, .* has milestones="),
+    ],
+)
+def test_a_schedule_made_otherwise_is_not_replaced_without_a_word(
+    tmp_path, scheduler, other, message
+):
+    model, path = make_model(), tmp_path / "a.pt"
+    made = {"T_max": 12, "step_size": 3, "gamma": 0.5, "milestones": [3, 6]}
+    made = {key: value for key, value in made.items() if key in other}
+    save_checkpoint(path, model=model, scheduler=scheduler(sgd(model), **made))
+    load_checkpoint(path, scheduler=scheduler(sgd(model), **made))
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(path, scheduler=scheduler(sgd(model), **other))
 
 
 def test_what_was_not_saved_cannot_be_filled(tmp_path):
@@ -787,7 +812,7 @@ def test_what_was_not_saved_cannot_be_filled(tmp_path):
         ("scheduler", StepLR(sgd(model), 3)),
         ("loader", make_loader()),
     ]:
-        with pytest.raises(CheckpointError, match=f"was saved without a {name}, but one is to"):
+        with pytest.raises(CheckpointError, match=f"was saved without an? {name}, but one is to"):
             load_checkpoint(path, **{name: thing})
 
 
@@ -828,10 +853,28 @@ def test_all_or_nothing(tmp_path):
     assert torch.equal(chance, torch.get_rng_state())
 
 
+def test_the_generator_of_a_loader_is_put_back_too(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path / "a.pt", model=make_model(), loader=seeded_dataloader())
+    loader = seeded_dataloader()
+    torch.rand(3, generator=loader.generator)
+    before = loader.generator.get_state()
+
+    def fail_once(state, restore=checkpoints._set_random_state):
+        monkeypatch.setattr(checkpoints, "_set_random_state", restore)
+        raise RuntimeError("no generator takes me")
+
+    monkeypatch.setattr(checkpoints, "_set_random_state", fail_once)
+    with pytest.raises(CheckpointError, match="does not fit: no generator takes me"):
+        load_checkpoint(tmp_path / "a.pt", loader=loader, random_state=True)
+    assert torch.equal(loader.generator.get_state(), before)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         ({"path": 7}, TypeError, "path must be a str or a path, got 7"),
+        ({"path": ""}, ValueError, "path must name a file, got ''"),
+        ({"path": "a\0b"}, ValueError, "path must name a file, got"),
         ({"model": None}, TypeError, "model must be a Module, got None"),
         ({"model": {}}, TypeError, "model must be a Module, got dict"),
         ({"optimizer": {}}, TypeError, "optimizer must be a Optimizer, got dict"),
@@ -897,7 +940,7 @@ def test_from_cuda_to_the_cpu_and_back(tmp_path):
     [
         ({"epochs": 1}, ValueError, "epochs must be at least 2, as many as .*a.pt has, got 1"),
         ({"scheduler": None}, CheckpointError, "was saved with a scheduler, but none is passed"),
-        ({"total_steps": 12}, CheckpointError, "for 9 steps in all, .* filled is for 12"),
+        ({"total_steps": 12}, CheckpointError, "with total_steps=9, .* has total_steps=12"),
         ({"epochs": 4}, ValueError, "epochs x batches is 6, but it has 3 of its 9 steps left"),
         ({"lr": 0.01}, CheckpointError, "made with lr=0.05, but the one to be filled has lr=0.01"),
         ({"width": 20}, CheckpointError, "of another model; of another shape"),
@@ -936,6 +979,18 @@ def test_fit_finds_out_before_training_that_it_cannot_save(tmp_path):
             checkpoint=tmp_path / "file" / "a.pt",
         )
     assert differences(before, snapshot(model)) == []
+
+
+@pytest.mark.parametrize("path", [5, True, b"a.pt"])
+def test_fit_names_its_own_argument(path):
+    model = make_model()
+    with pytest.raises(TypeError, match="checkpoint must be a str or a path, got "):
+        fit(model, make_loader(), optimizer=sgd(model), epochs=1, checkpoint=path)
+
+
+def test_random_state_is_yes_no_or_none(tmp_path):
+    with pytest.raises(TypeError, match="random_state must be True, False or None, got 'no'"):
+        load_checkpoint(tmp_path / "a.pt", random_state="no")
 
 
 def test_fit_does_not_write_over_a_file_that_is_no_checkpoint(tmp_path):

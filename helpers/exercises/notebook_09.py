@@ -1,10 +1,12 @@
 """The exercises of notebook 09: windows on a picture, forwards and backwards."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
+from helpers.exercises.comparing import difference
 from helpers.exercises.exercise import Exercise, Wrong
 
 
@@ -78,6 +80,12 @@ def _divided_first(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
     return strided(x, kernel, stride)[:height, :width]
 
 
+def _zeros_between(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    y = torch.zeros_like(corr2d(x, kernel))
+    y[::stride, ::stride] = strided(x, kernel, stride)
+    return y
+
+
 def _rows_alone(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
     return corr2d(x, kernel)[::stride]
 
@@ -105,8 +113,9 @@ def max_pool_backward(grad_y: Tensor, x: Tensor) -> Tensor:
     grad_x = torch.zeros_like(x)
     for i in range(grad_y.shape[0]):
         for j in range(grad_y.shape[1]):
-            window = x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
-            grad_x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2] = grad_y[i, j] * (window == window.max())
+            rows, columns = slice(2 * i, 2 * i + 2), slice(2 * j, 2 * j + 2)
+            window = x[rows, columns]
+            grad_x[rows, columns] = torch.where(window == window.max(), grad_y[i, j], 0.0)
     return grad_x
 
 
@@ -193,6 +202,16 @@ def _picture_and_weight(generator: Generator) -> tuple[Any, ...]:
     return x, _normal(generator, channels, channels, 2, 3), _normal(generator, channels)
 
 
+def _then_one_channel_more(
+    answer: Callable[..., Any], x: Tensor, weight: Tensor, bias: Tensor
+) -> dict[str, Any]:
+    """Return the maps of as many channels as go in and, if these are right, of one more."""
+    maps, more = answer(x, weight, bias), None
+    if difference(maps, conv2d(x, weight, bias), 1e-6) is None:
+        more = answer(x, torch.cat([weight, -weight[:1]]), torch.cat([bias, -bias[:1]]))
+    return {"the maps": maps, "the maps with one more channel out": more}
+
+
 # 9.5 ---------------------------------------------------------------------------------------------
 
 
@@ -217,10 +236,17 @@ def _kernel_flipped(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[in
     return grad_input(grad_y, kernel.flip(0, 1), stride, shape)
 
 
-def _kernel_transposed(
+def _as_with_stride_1(
     grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]
 ) -> Tensor:
-    return grad_input(grad_y, kernel.T, stride, shape)
+    height, width = (n + k - 1 for n, k in zip(grad_y.shape, kernel.shape, strict=True))
+    return grad_input(grad_y, kernel, 1, (height, width))
+
+
+def _unread_pixels_left_out(
+    grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]
+) -> Tensor:
+    return grad_input(grad_y, kernel, stride, shape)[:-1, :-1]
 
 
 def _overwritten(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
@@ -235,10 +261,11 @@ def _overwritten(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, 
 
 def _gradient_and_kernel(generator: Generator) -> tuple[Any, ...]:
     """Return windows that overlap, and a picture with a row and a column that no window reads."""
-    stride = 2
+    stride = 2 + generator.initial_seed() % 2  # rounds have consecutive seeds: both occur
+    rows, columns = stride + 1, stride + 2
     height, width = _draw(generator, 2, 4), _draw(generator, 4, 6)
-    shape = (height - 1) * stride + 3 + 1, (width - 1) * stride + 3 + 1
-    return _normal(generator, height, width), _normal(generator, 3, 3), stride, shape
+    shape = (height - 1) * stride + rows + 1, (width - 1) * stride + columns + 1
+    return _normal(generator, height, width), _normal(generator, rows, columns), stride, shape
 
 
 EXERCISES = (
@@ -272,6 +299,10 @@ EXERCISES = (
                 21,
                 "you left out the stride of the pooling: `nn.AvgPool2d(2)` moves by 2, so `jump` "
                 "doubles there as well.",
+            ),
+            Wrong(
+                27,
+                "you left out what the pooling itself reaches: two rows, so it adds (2 − 1) · 2.",
             ),
             Wrong(841, "that is the number of pixels; the question is about rows."),
         ),
@@ -325,6 +356,11 @@ EXERCISES = (
                 "a row or a column is missing where the stride does not divide the places: the 1 "
                 "belongs outside the division, (n − k) // stride + 1.",
             ),
+            Wrong(
+                _zeros_between,
+                "the windows are right, but `y` has kept its old size, with zeros between them: "
+                "make it smaller and write output (i, j) to y[i, j].",
+            ),
             Wrong(_rows_alone, "the window jumps down, but not to the right; stride both ways."),
             Wrong(
                 _dilated,
@@ -339,8 +375,8 @@ EXERCISES = (
             "j * stride + columns]`.",
         ),
         because=(
-            "the result is every stride-th row and column of `corr2d(x, kernel)`, without the "
-            "work for the rest."
+            "the result is every stride-th row and column of `corr2d(x, kernel)`; loops that jump "
+            "need not compute the rest."
         ),
     ),
     Exercise(
@@ -400,6 +436,7 @@ EXERCISES = (
         name="conv2d",
         solution=conv2d,
         inputs=_picture_and_weight,
+        probe=_then_one_channel_more,
         wrong=(
             Wrong(
                 _no_sum,
@@ -463,7 +500,14 @@ EXERCISES = (
                 "each pixel gathers.",
             ),
             Wrong(
-                _kernel_transposed, "the kernel is transposed; it goes onto its window as it is."
+                _as_with_stride_1,
+                "that is the gradient for a stride of 1, in its shape. Here output (i, j) had its "
+                "window at (i · stride, j · stride), and the picture has the given shape.",
+            ),
+            Wrong(
+                _unread_pixels_left_out,
+                "the last row and column are missing: no window reads them, so their gradient is "
+                "0. Begin with zeros of the given shape.",
             ),
             Wrong(
                 _overwritten,

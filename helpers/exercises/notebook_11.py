@@ -3,7 +3,7 @@
 import copy
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,14 @@ def _better_than_the_last(model: nn.Module, train_epoch: Any, validate: Any, epo
     return best
 
 
+def _the_model(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> nn.Module:
+    return model
+
+
+def _with_its_accuracy(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> Any:
+    return 0.9, model.state_dict()
+
+
 def _one_epoch(model: nn.Module) -> None:
     """Move every parameter, and the running statistics with them."""
     with torch.no_grad():
@@ -128,10 +136,10 @@ def _kept_state(answer: Any, start: float, accuracies: list[float]) -> Any:
     nn.init.constant_(linear.bias, start)
     model = nn.Sequential(linear, nn.BatchNorm1d(5))
     scores = iter(accuracies)
-    best = answer(model, _one_epoch, lambda _: next(scores), len(accuracies))
+    best = answer(model, _one_epoch, lambda _: next(scores, accuracies[-1]), len(accuracies))
     _one_epoch(model)
-    if not isinstance(best, dict):
-        return best
+    if not isinstance(best, dict):  # by name: what is in it does not matter
+        return {nn.Sequential: "the model", tuple: "a tuple"}.get(type(best), best)
     return {
         "the names of its entries": list(best),
         "the bias, looked at after one more epoch": best.get("0.bias"),
@@ -206,6 +214,8 @@ def _after_matching(answer: Any, model: nn.Module, state: State) -> dict[str, An
         if "size mismatch" not in str(error):
             raise
         names = "an error of load_state_dict: size mismatch"
+    for tensor in state.values():  # whoever shares its memory with the state shows it now
+        tensor.mul_(2)
     after = {f"the model's {name} afterwards": t.clone() for name, t in model.state_dict().items()}
     return {"the names left out": names, **after}
 
@@ -241,54 +251,78 @@ def load_newest(folder: Path) -> dict[str, Any]:
     raise FileNotFoundError(f"no whole checkpoint in {folder}")
 
 
-def _by_the_alphabet(folder: Path) -> Any:
-    for path in sorted(folder.glob("epoch_*.pt"), reverse=True):
+def _first_that_loads(paths: Iterable[Path]) -> Any:
+    for path in paths:
         try:
             return torch.load(path, weights_only=True)
         except Exception:
             continue
     return None
+
+
+def _by_epoch(path: Path) -> int:
+    return int(path.stem.split("_")[1])
+
+
+def _by_the_alphabet(folder: Path) -> Any:
+    return _first_that_loads(sorted(folder.glob("epoch_*.pt"), reverse=True))
 
 
 def _latest_written(folder: Path) -> Any:
-    for path in sorted(folder.glob("epoch_*.pt"), key=lambda p: p.stat().st_mtime, reverse=True):
-        try:
-            return torch.load(path, weights_only=True)
-        except Exception:
-            continue
-    return None
+    paths = folder.glob("epoch_*.pt")
+    return _first_that_loads(sorted(paths, key=lambda p: p.stat().st_mtime, reverse=True))
+
+
+def _largest(folder: Path) -> Any:
+    paths = folder.glob("epoch_*.pt")
+    return _first_that_loads(sorted(paths, key=lambda p: p.stat().st_size, reverse=True))
 
 
 def _oldest(folder: Path) -> Any:
-    for path in sorted(folder.glob("epoch_*.pt"), key=lambda p: int(p.stem.split("_")[1])):
+    return _first_that_loads(sorted(folder.glob("epoch_*.pt"), key=_by_epoch))
+
+
+def _without_try(folder: Path) -> Any:
+    newest = max(folder.glob("epoch_*.pt"), key=_by_epoch)
+    return torch.load(newest, weights_only=True)
+
+
+def _one_error_alone(folder: Path) -> Any:
+    for path in sorted(folder.glob("epoch_*.pt"), key=_by_epoch, reverse=True):
         try:
             return torch.load(path, weights_only=True)
-        except Exception:
+        except RuntimeError:
             continue
     return None
 
 
-def _without_try(folder: Path) -> Any:
-    newest = max(folder.glob("epoch_*.pt"), key=lambda p: int(p.stem.split("_")[1]))
-    return torch.load(newest, weights_only=True)
-
-
 def _first_alone(folder: Path) -> Any:
-    newest = max(folder.glob("epoch_*.pt"), key=lambda p: int(p.stem.split("_")[1]))
+    newest = max(folder.glob("epoch_*.pt"), key=_by_epoch)
     try:
         return torch.load(newest, weights_only=True)
     except Exception:
         return None
 
 
+def _up_to_the_damage(folder: Path) -> Any:
+    state = None
+    for path in sorted(folder.glob("epoch_*.pt"), key=_by_epoch):
+        try:
+            state = torch.load(path, weights_only=True)
+        except Exception:
+            break
+    return state
+
+
 def _from_folder(answer: Any, epochs: list[int], newest_whole: int, empty: int) -> Any:
-    """Write a checkpoint for each epoch, those after `newest_whole` damaged; load the newest."""
+    """Write a file for each epoch, 4 and those after `newest_whole` damaged; load the newest."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for minute, epoch in enumerate(epochs):
             path = folder / f"epoch_{epoch}.pt"
-            torch.save({"epoch": epoch, "weight": torch.full((3,), float(epoch))}, path)
-            if epoch > newest_whole:
+            size = 300 if epoch == 5 else 3
+            torch.save({"epoch": epoch, "weight": torch.full((size,), float(epoch))}, path)
+            if epoch > newest_whole or epoch == 4:
                 content = path.read_bytes()
                 path.write_bytes(b"" if epoch == empty else content[: len(content) // 2])
             os.utime(path, (60 * minute, 60 * minute))
@@ -296,13 +330,14 @@ def _from_folder(answer: Any, epochs: list[int], newest_whole: int, empty: int) 
             state = answer(folder)
         except (RuntimeError, EOFError) as error:  # that of torch.load, the answer let it through
             state = type(error).__name__
-    return {"what was loaded": state}
+        left = sorted(path.name for path in folder.iterdir())
+    return {"what was loaded": state, "the files in the folder afterwards": left}
 
 
 def _epochs(generator: Generator) -> tuple[Any, ...]:
-    """Return epochs of one and two digits, in the order of saving; the two newest are damaged."""
+    """Return epochs of one and two digits, in the order of saving; 5 is the largest file."""
     first = _integer(generator, 10, 14)
-    epochs = [first + 2, 2, first, 9, first + 1, 3]
+    epochs = [first + 2, 2, 3, first, 5, 9, 4, first + 1, 7]
     return epochs, first, first + 1 + _integer(generator, 0, 2)
 
 
@@ -347,7 +382,7 @@ EXERCISES = (
         prompt=(
             "**11.2 Predict.** Adam has taken one step with the parameters of "
             "`nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))`. How many numbers do "
-            '`optimizer.state_dict()["state"]` and the tensors in it hold, all together?'
+            'the tensors in `optimizer.state_dict()["state"]` hold, all together?'
         ),
         stub="answer = None  # your number",
         name="answer",
@@ -423,6 +458,11 @@ EXERCISES = (
             Wrong(
                 _better_than_the_last,
                 "you compare with the epoch before; compare with the best so far.",
+            ),
+            Wrong(_the_model, "you return a model; the state alone was asked for, a dictionary."),
+            Wrong(
+                _with_its_accuracy,
+                "you return several things; the state alone was asked for, a dictionary.",
             ),
         ),
         hints=(
@@ -514,16 +554,31 @@ EXERCISES = (
                 "you go by the time of writing, and copying changes that; the epoch stands in "
                 "the name.",
             ),
+            Wrong(
+                _largest,
+                "you go by the size of the file; a whole one may be the smallest: the epoch "
+                "stands in the name.",
+            ),
+            Wrong(
+                _up_to_the_damage,
+                "you stop at the first damaged file; there may be whole ones of higher epochs.",
+            ),
             Wrong(_oldest, "you begin with the lowest epoch; begin with the highest."),
             Wrong(
                 _without_try,
-                "you let the error of the newest file through; catch it and try the next older "
-                "one.",
+                "you let an error through: an empty file raises EOFError, half a file "
+                "RuntimeError. Catch both, and try the next older file.",
+            ),
+            Wrong(
+                _one_error_alone,
+                "you let an error through: an empty file raises EOFError, half a file "
+                "RuntimeError. Catch both, and try the next older file.",
             ),
             Wrong(
                 _first_alone,
                 "you give up when the newest file is damaged; try the next older one, and the "
-                "one before that.",
+                "one before that. (`load_checkpoint` refuses them all, since these files have "
+                "no seal: use `torch.load`.)",
             ),
         ),
         hints=(
