@@ -135,13 +135,33 @@ def run(arguments: argparse.Namespace) -> History:
         )
 
 
+def _own_gpu(local_rank: int) -> torch.device:
+    """The GPU of this process alone; two on one would wait for each other forever."""
+    if local_rank >= torch.cuda.device_count():
+        raise ValueError(
+            f"--device cuda needs one GPU for each process of this machine, got "
+            f"{torch.cuda.device_count()} for process {local_rank + 1}; --device cpu needs none"
+        )
+    device = torch.device("cuda", local_rank)
+    torch.cuda.set_device(device)
+    return device
+
+
 def _join(backend: str) -> None:
     """Meet the other processes at the address that torchrun put into the environment.
 
     After a restart the meeting place still holds the addresses of the processes that died
     (pytorch issue 135712), so each attempt gets names of its own.
     """
-    store, rank, world_size = next(rendezvous("env://", timeout=PATIENCE))
+    try:
+        store, rank, world_size = next(rendezvous("env://", timeout=PATIENCE))
+    except dist.DistNetworkError as error:
+        if "EADDRINUSE" not in str(error):
+            raise
+        raise ValueError(
+            f"MASTER_PORT must be a free port, got {os.environ['MASTER_PORT']}, where another "
+            "program listens; torchrun --standalone finds a free one"
+        ) from error
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     store = dist.PrefixStore(f"attempt {attempt}", store)
     dist.init_process_group(
@@ -158,8 +178,7 @@ def _processes(name: str | None) -> Iterator[tuple[torch.device, int, int]]:
         yield device, 0, 1
         return
     if device.type == "cuda":
-        device = pick_device(f"cuda:{os.environ['LOCAL_RANK']}")
-        torch.cuda.set_device(device)
+        device = _own_gpu(int(os.environ["LOCAL_RANK"]))
     _join("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device, dist.get_rank(), world_size
@@ -183,28 +202,60 @@ def _at_least(lowest: float, kind: Callable[[str], Any]) -> Callable[[str], Any]
     return parse
 
 
+def _device(text: str) -> str:
+    """An argument type for the name of a device that is there."""
+    try:
+        return str(pick_device(text))
+    except ValueError as error:
+        what = str(error).replace("name must be", "expected")
+        raise argparse.ArgumentTypeError(what) from error
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m helpers.train",
         description="Train LeNet on Fashion-MNIST. Under torchrun, on several processes at once.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--epochs", type=_at_least(1, int), default=3, help="in all, those in the checkpoint too")
-    add("--batch-size", type=_at_least(1, int), default=256, help="over all processes together")
-    add("--samples", type=_at_least(1, int), help="train on so many pictures; none: on all")
     add(
-        "--learning-rate", type=_at_least(1e-9, float), default=0.1, help="the highest of one cycle"
+        "--epochs",
+        type=_at_least(1, int),
+        default=3,
+        help="in all, those in the checkpoint too (%(default)s)",
     )
-    add("--seed", type=_at_least(0, int), default=0, help="of the weights and the order")
-    add("--device", help="cpu, cuda or mps; none: $DEVICE, else CUDA where there is one, else cpu")
+    add(
+        "--batch-size",
+        type=_at_least(1, int),
+        default=256,
+        help="over all processes together (%(default)s)",
+    )
+    add("--samples", type=_at_least(1, int), help="train on the first so many pictures (all)")
+    add(
+        "--learning-rate",
+        type=_at_least(1e-9, float),
+        default=0.1,
+        help="the highest of the one cycle (%(default)s)",
+    )
+    add(
+        "--seed",
+        type=_at_least(0, int),
+        default=0,
+        help="of the weights and of the order (%(default)s)",
+    )
+    add(
+        "--device",
+        type=_device,
+        help="cpu, cuda or mps ($DEVICE, else CUDA where there is one, else cpu)",
+    )
     add("--checkpoint", help="file to save to after each epoch, and to go on from if it is there")
-    add("--source", choices=SOURCES, default="auto", help="the real pictures or the drawn ones")
+    add("--source", choices=SOURCES, default="auto", help="real or drawn pictures (%(default)s)")
     return parser
 
 
 def _sentence(error: BaseException) -> str:
     """The error in one line."""
+    if "Connection closed by peer" in str(error):  # gloo's words, with a path from its build
+        return "another process has ended, see its own message"
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -224,15 +275,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     first = os.environ.get("RANK", "0") == "0"
     try:
-        pick_device(arguments.device)
-    except ValueError as error:
-        parser.error(_sentence(error))
-    try:
         history = run(arguments)
     except (CheckpointError, FloatingPointError, OSError, ValueError, RuntimeError) as error:
         where = "" if "RANK" not in os.environ else f" (process {os.environ['RANK']})"
         print(f"helpers.train failed{where}: {_sentence(error)}", file=sys.stderr)
         return FAILED
+    except KeyboardInterrupt:  # before the training, which keeps its history at Ctrl-C
+        return INTERRUPTED
     if history.interrupted:
         return INTERRUPTED
     if first:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -194,7 +195,8 @@ def test_a_killed_worker_is_restarted_and_loses_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--device", "abacus"], "name must be one of cpu.* on this machine, got 'abacus'"),
+        (["--device", "abacus"], "--device: expected one of cpu.* on this machine, got 'abacus'"),
+        (["--device", "cuda:99"], "--device: expected one of cpu.* on this machine, got 'cuda:99'"),
         (["--epochs", "-1"], "--epochs: expected a whole number of at least 1, got '-1'"),
         (["--epochs", "1.5"], "--epochs: expected a whole number of at least 1, got '1.5'"),
         (["--batch-size", "0"], "--batch-size: expected a whole number of at least 1, got '0'"),
@@ -220,12 +222,89 @@ def test_the_checkpoint_of_another_model(tmp_path, capsys):
     assert "was saved without" in error or "of another model" in error
 
 
+def left_over(word):
+    """Processes with this word in their command line."""
+    return [p for p in psutil.process_iter(["cmdline"]) if word in (p.info["cmdline"] or [])]
+
+
 @pytest.mark.slow
 @parallel
-def test_one_of_two_that_fails_ends_both(tmp_path):
+def test_two_processes_and_the_checkpoint_of_another_model(tmp_path):
     path = str(tmp_path / "a.pt")
     save_checkpoint(path, model=torch.nn.Linear(2, 2), epoch=1)
+    before = (tmp_path / "a.pt").read_bytes()
     done = call([*TORCHRUN, "-m", "helpers.train", *SMALL, "--checkpoint", path])
     assert done.returncode != 0
     assert "helpers.train failed (process 0): " in done.stderr
-    assert not [p for p in psutil.process_iter(["cmdline"]) if path in (p.info["cmdline"] or [])]
+    assert (tmp_path / "a.pt").read_bytes() == before
+    assert not left_over(path)
+
+
+ONE_WITHOUT_DATA = """
+    import os, sys
+    from helpers.train import main
+
+    if os.environ["RANK"] == "1":
+        os.environ["FASHION_MNIST_DIR"] = "nowhere"
+    sys.exit(main())
+"""
+
+
+@pytest.mark.slow
+@parallel
+def test_one_of_two_that_fails_ends_both(tmp_path):
+    script, path = tmp_path / "one_without_data.py", str(tmp_path / "a.pt")
+    script.write_text(textwrap.dedent(ONE_WITHOUT_DATA))
+    arguments = [*SMALL, "--source", "auto", "--epochs", "100", "--checkpoint", path]
+    done = call([*TORCHRUN, str(script), *arguments])
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if "failed (process 1)" in line]
+    assert len(said) == 1 and "FASHION_MNIST_DIR" in said[0] and "nowhere" in said[0]
+    assert "Connection closed" not in done.stderr
+    assert not left_over(path)
+
+
+@pytest.mark.slow
+@parallel
+def test_ctrl_c_ends_two_processes_and_keeps_the_checkpoint(tmp_path, ctrl_c_arrives):
+    path = str(tmp_path / "a.pt")
+    plan = ["-m", "helpers.train", *SMALL, "--epochs", "500", "--checkpoint", path]
+    with open(tmp_path / "log", "w") as log:
+        job = subprocess.Popen([*TORCHRUN, *plan], start_new_session=True, stdout=log, stderr=log)
+        while not os.path.exists(path) or load_checkpoint(path).epoch < 1:
+            assert job.poll() is None
+            time.sleep(0.05)
+        os.killpg(job.pid, signal.SIGINT)  # as a terminal does it: to all of them
+        assert job.wait(timeout=60) != 0
+    assert load_checkpoint(path).epoch >= 1
+    assert not left_over(path)
+
+
+@pytest.fixture
+def occupied_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield str(server.getsockname()[1])
+
+
+def test_an_occupied_port(occupied_port):
+    setting = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    environment = os.environ | setting | {"MASTER_PORT": occupied_port}
+    done = call([*COMMAND, *SMALL], env=environment)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"helpers.train failed (process 0): MASTER_PORT must be a free port, got {occupied_port}, "
+        "where another program listens; torchrun --standalone finds a free one\n"
+    )
+
+
+@pytest.mark.slow
+@parallel
+def test_an_occupied_port_under_torchrun(occupied_port, tmp_path):
+    path = str(tmp_path / "a.pt")
+    torchrun = [part for part in TORCHRUN if part != "--standalone"]
+    plan = ["--master-port", occupied_port, "-m", "helpers.train", *SMALL, "--checkpoint", path]
+    done = call([*torchrun, *plan])  # torchrun's own sentence, before a worker of ours starts
+    assert done.returncode != 0
+    last = done.stderr.splitlines()[-1]
+    assert "failed to listen" in last and f"port: {occupied_port}" in last
+    assert not left_over(path) and not os.path.exists(path)
