@@ -298,6 +298,16 @@ def _plain(model: nn.Module) -> nn.Module:
     return model.module if isinstance(model, DistributedDataParallel) else model
 
 
+def _same_buffers(model: nn.Module) -> None:
+    """Give all processes the running statistics of the first, whose model is the one in the file.
+
+    The gradients are averaged, so the parameters are the same everywhere; buffers are not.
+    """
+    if isinstance(model, DistributedDataParallel):
+        for buffer in model.module.buffers():
+            dist.broadcast(buffer, src=0)
+
+
 def _report(epoch: int, epochs: int, train: Metrics, test: Metrics | None, seconds: float) -> str:
     tested = f"   test loss {test.loss:.4f} accuracy {test.accuracy:.4f}" if test else ""
     return (
@@ -321,6 +331,7 @@ def _epoch(
     start = time.perf_counter()
     train = train_epoch(**parts, loss_fn=loss_fn, epoch=epoch, progress=progress)
     seconds = time.perf_counter() - start
+    _same_buffers(parts["model"])
     test = None if test_loader is None else evaluate(_plain(parts["model"]), test_loader, loss_fn)
     return train, test, seconds
 

@@ -14,8 +14,10 @@ import pytest
 import torch
 
 from helpers.checkpoints import load_checkpoint, save_checkpoint
-from helpers.data import BatchLoader
+from helpers.data import BatchLoader, fashion_mnist
+from helpers.models import LeNet
 from helpers.train import Shard, main
+from helpers.training import evaluate
 
 COMMAND = [sys.executable, "-m", "helpers.train"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -126,6 +128,13 @@ def test_two_processes_report_and_save_what_one_would(tmp_path):
     assert one.model.keys() == two.model.keys() and one.epoch == two.epoch == 2
     # Batch normalisation sees half a batch in each process, so near, not equal.
     assert two.history.train_loss == pytest.approx(one.history.train_loss, rel=0.2)
+    # What two processes report about their model is what it is worth in one.
+    _, test_loader = fashion_mnist(source="sketches")
+    model = LeNet()
+    model.load_state_dict(two.model)
+    alone = evaluate(model, test_loader)
+    assert two.history.test_accuracy[-1] == pytest.approx(alone.accuracy, abs=2e-4)
+    assert two.history.test_loss[-1] == pytest.approx(alone.loss, rel=1e-5)
     assert sorted(os.listdir(tmp_path)) == [".2.pt.lock", ".one.pt.lock", "2.pt", "one.pt"]
 
 
