@@ -12,9 +12,11 @@ import argparse
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import torch
@@ -75,21 +77,23 @@ class Shard:
         self.loader.load_state_dict(state)
 
 
-def average_by_share(shard: Shard, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
-    """Sum the gradients of all processes, each weighted by its share of the batch.
+def weigh_by_share(
+    shard: Shard, model: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor
+) -> None:
+    """Multiply the gradient that enters the model by this process's share of the batch.
 
-    DistributedDataParallel's own average takes all parts for equally large, which the last batch
-    of an epoch may contradict. A communication hook for `register_comm_hook`.
+    DistributedDataParallel's average takes all parts for equally large, which the last batch of
+    an epoch may contradict. It divides the sum by the number of processes, hence the second factor.
+    A forward hook; notebook 14 weighs the loss, which does the same.
     """
-    gradients = bucket.buffer().mul_(shard.share)
-    work = dist.all_reduce(gradients, async_op=True)
-    return work.get_future().then(lambda done: done.value()[0])
+    if logits.requires_grad:
+        logits.register_hook(lambda gradient: gradient * shard.share * shard.world_size)
 
 
 def parallel(model: nn.Module, shard: Shard) -> DistributedDataParallel:
     """Wrap the model so that `backward` leaves the gradient of the joint batch in every process."""
     wrapped = DistributedDataParallel(model)
-    wrapped.register_comm_hook(shard, average_by_share)
+    wrapped.register_forward_hook(partial(weigh_by_share, shard))
     return wrapped
 
 
@@ -115,24 +119,30 @@ def _loaders(arguments: argparse.Namespace, device: torch.device) -> list[BatchL
 def run(arguments: argparse.Namespace) -> History:
     """Train as the command line says, in this process or as one of several."""
     with _processes(arguments.device) as (device, rank, world_size):
-        set_seed(arguments.seed)
-        loaders: Any = _loaders(arguments, device)
-        if world_size > 1:
-            loaders = [Shard(loader, rank, world_size) for loader in loaders]
-        model: nn.Module = LeNet().to(device)
-        if world_size > 1:
-            model = parallel(model, loaders[0])
-        steps = arguments.epochs * len(loaders[0])
-        optimizer, scheduler = _recipe(model, arguments.learning_rate, steps)
-        return fit(
-            model,
-            *loaders,
-            optimizer=optimizer,
-            scheduler=scheduler,
-            epochs=arguments.epochs,
-            checkpoint=arguments.checkpoint,
-            progress=rank == 0,
-        )
+        return _train(arguments, device, rank, world_size)
+
+
+def _train(
+    arguments: argparse.Namespace, device: torch.device, rank: int, world_size: int
+) -> History:
+    set_seed(arguments.seed)
+    loaders: Any = _loaders(arguments, device)
+    if world_size > 1:
+        loaders = [Shard(loader, rank, world_size) for loader in loaders]
+    model: nn.Module = LeNet().to(device)
+    if world_size > 1:
+        model = parallel(model, loaders[0])
+    steps = arguments.epochs * len(loaders[0])
+    optimizer, scheduler = _recipe(model, arguments.learning_rate, steps)
+    return fit(
+        model,
+        *loaders,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        epochs=arguments.epochs,
+        checkpoint=arguments.checkpoint,
+        progress=rank == 0,
+    )
 
 
 def _own_gpu(local_rank: int) -> torch.device:
@@ -182,7 +192,12 @@ def _processes(name: str | None) -> Iterator[tuple[torch.device, int, int]]:
     _join("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device, dist.get_rank(), world_size
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)
+        raise
     finally:
+        # By now the model must be gone. As the last owner of the group it would wait, with Python's
+        # lock in its hand, for a thread of gloo's that may need the lock for its last tensor.
         dist.destroy_process_group()
 
 
@@ -278,7 +293,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         history = run(arguments)
     except (CheckpointError, FloatingPointError, OSError, ValueError, RuntimeError) as error:
         where = "" if "RANK" not in os.environ else f" (process {os.environ['RANK']})"
-        print(f"helpers.train failed{where}: {_sentence(error)}", file=sys.stderr)
+        sys.stderr.write(f"helpers.train failed{where}: {_sentence(error)}\n")  # whole lines
         return FAILED
     except KeyboardInterrupt:  # before the training, which keeps its history at Ctrl-C
         return INTERRUPTED
