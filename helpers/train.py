@@ -10,6 +10,7 @@ whole batch. Notebook 14_scaling_out builds it. A checkpoint that is there alrea
 
 import argparse
 import os
+import re
 import sys
 import time
 import traceback
@@ -269,7 +270,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _sentence(error: BaseException) -> str:
     """The error in one line."""
-    if "Connection closed by peer" in str(error):  # gloo's words, with a path from its build
+    if re.search("Connection (closed|reset) by peer", str(error)):  # gloo's words, amid its paths
         return "another process has ended, see its own message"
     return " ".join(str(error).split()) or type(error).__name__
 
