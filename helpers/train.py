@@ -227,44 +227,53 @@ def _device(text: str) -> str:
         raise argparse.ArgumentTypeError(what) from error
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--epochs": {
+        "type": _at_least(1, int),
+        "default": 3,
+        "help": "in all, those in the checkpoint too (%(default)s)",
+    },
+    "--batch-size": {
+        "type": _at_least(1, int),
+        "default": 256,
+        "help": "over all processes together (%(default)s)",
+    },
+    "--samples": {
+        "type": _at_least(1, int),
+        "help": "train on the first so many pictures (all)",
+    },
+    "--learning-rate": {
+        "type": _at_least(1e-9, float),
+        "default": 0.1,
+        "help": "the highest of the one cycle (%(default)s)",
+    },
+    "--seed": {
+        "type": _at_least(0, int),
+        "default": 0,
+        "help": "of the weights and of the order (%(default)s)",
+    },
+    "--device": {
+        "type": _device,
+        "help": "cpu, cuda or mps ($DEVICE, else CUDA where there is one, else cpu)",
+    },
+    "--checkpoint": {
+        "help": "file to save to after each epoch, and to go on from if it is there",
+    },
+    "--source": {
+        "choices": SOURCES,
+        "default": "auto",
+        "help": "real or drawn pictures (%(default)s)",
+    },
+}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m helpers.train",
         description="Train LeNet on Fashion-MNIST. Under torchrun, on several processes at once.",
     )
-    add = parser.add_argument
-    add(
-        "--epochs",
-        type=_at_least(1, int),
-        default=3,
-        help="in all, those in the checkpoint too (%(default)s)",
-    )
-    add(
-        "--batch-size",
-        type=_at_least(1, int),
-        default=256,
-        help="over all processes together (%(default)s)",
-    )
-    add("--samples", type=_at_least(1, int), help="train on the first so many pictures (all)")
-    add(
-        "--learning-rate",
-        type=_at_least(1e-9, float),
-        default=0.1,
-        help="the highest of the one cycle (%(default)s)",
-    )
-    add(
-        "--seed",
-        type=_at_least(0, int),
-        default=0,
-        help="of the weights and of the order (%(default)s)",
-    )
-    add(
-        "--device",
-        type=_device,
-        help="cpu, cuda or mps ($DEVICE, else CUDA where there is one, else cpu)",
-    )
-    add("--checkpoint", help="file to save to after each epoch, and to go on from if it is there")
-    add("--source", choices=SOURCES, default="auto", help="real or drawn pictures (%(default)s)")
+    for name, option in OPTIONS.items():
+        parser.add_argument(name, **option)
     return parser
 
 

@@ -181,6 +181,16 @@ def _check_plan(train_loader: Loader, test_loader: Loader | None, epochs: int) -
     _check_loader(test_loader, "test_loader")
 
 
+def _is_there(checkpoint: str | os.PathLike[str] | None) -> bool:
+    """Whether there is a file to go on from; in a parallel training the first process decides."""
+    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+        raise TypeError(f"checkpoint must be a str or a path, got {checkpoint!r}")
+    found = [checkpoint is not None and os.path.exists(Path(checkpoint).expanduser())]
+    if _several_processes():
+        dist.broadcast_object_list(found)
+    return found[0]
+
+
 def _start(
     checkpoint: str | os.PathLike[str] | None, epochs: int, parts: dict[str, Any]
 ) -> tuple[History, int]:
@@ -188,13 +198,8 @@ def _start(
 
     A fresh start is saved as well: that a file cannot be written shows now, not after an epoch.
     """
-    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
-        raise TypeError(f"checkpoint must be a str or a path, got {checkpoint!r}")
     scheduler, loader = parts["scheduler"], parts["loader"]
-    found = checkpoint is not None and os.path.exists(Path(checkpoint).expanduser())
-    if _several_processes():
-        dist.barrier()  # all have looked before one of them writes
-    if checkpoint is None or not found:
+    if not _is_there(checkpoint) or checkpoint is None:
         _check_schedule({} if scheduler is None else scheduler.state_dict(), loader, epochs)
         if checkpoint is not None and _first_process():
             save_checkpoint(checkpoint, **parts, history=History())

@@ -233,25 +233,25 @@ def _modes(answer: Any, width: int) -> dict[str, Any]:
     """Return modes, statistics and outputs after train() and after eval()."""
     torch.manual_seed(0)
     norm, dropout, plane = nn.BatchNorm1d(width), nn.Dropout(0.5), nn.BatchNorm2d(1)
-    inner = nn.Sequential(nn.Linear(width, width), norm, dropout)
+    inner = nn.Sequential(nn.Linear(width, width), norm, dropout, nn.BatchNorm1d(width))
     outer = nn.Sequential(nn.Unflatten(1, (1, 1, width)), plane, nn.Flatten())
-    parts = inner, nn.BatchNorm1d(width), outer, nn.Linear(width, 2)
-    model = answer(nn.Sequential(*parts).double())
-    back = model.train()
-    x = torch.randn(9, width, dtype=torch.float64) + 1
-    found: dict[str, Any] = {"the outputs after train()": model(x).detach()}
+    model = answer(nn.Sequential(inner, outer, nn.Linear(width, 2)).double())
+    back, x = model.train(), torch.randn(9, width, dtype=torch.float64) + 1
+    outputs = model(x).detach()
     means = [part.state_dict()["running_mean"].clone() for part in (norm, plane)]
-    found |= {
+    found = {
+        "the outputs after train()": outputs,
         "what train() returns": "the module itself" if back is model else "something else",
         "dropout's mode after train()": dropout.training,
         "the running means after a batch in training mode": means,
         "the gradients of batch normalisation": norm.weight.requires_grad,
     }
     model.eval()
-    found["dropout's mode after eval()"] = dropout.training
-    found["its own mode after eval()"] = model.training
-    found["the outputs in eval mode"] = model(x).detach()
-    return found
+    return found | {
+        "dropout's mode after eval()": dropout.training,
+        "its own mode after eval()": model.training,
+        "the outputs in eval mode": model(x).detach(),
+    }
 
 
 # 13.5 --------------------------------------------------------------------------------------------
