@@ -229,13 +229,19 @@ class _ModelAlone(StillNorms):
         return self
 
 
+def _nested(width: int, norm: nn.Module, dropout: nn.Module, plane: nn.Module) -> nn.Module:
+    """Return a model with normalisations at two depths."""
+    inner = nn.Sequential(nn.Linear(width, width), norm, dropout)
+    outer = nn.Sequential(nn.Unflatten(1, (1, 1, width)), plane, nn.Flatten())
+    parts = inner, nn.BatchNorm1d(width), outer, nn.Linear(width, 2)
+    return nn.Sequential(*parts).double()
+
+
 def _modes(answer: Any, width: int) -> dict[str, Any]:
     """Return modes, statistics and outputs after train() and after eval()."""
     torch.manual_seed(0)
     norm, dropout, plane = nn.BatchNorm1d(width), nn.Dropout(0.5), nn.BatchNorm2d(1)
-    inner = nn.Sequential(nn.Linear(width, width), norm, dropout, nn.BatchNorm1d(width))
-    outer = nn.Sequential(nn.Unflatten(1, (1, 1, width)), plane, nn.Flatten())
-    model = answer(nn.Sequential(inner, outer, nn.Linear(width, 2)).double())
+    model = answer(_nested(width, norm, dropout, plane))
     back, x = model.train(), torch.randn(9, width, dtype=torch.float64) + 1
     outputs = model(x).detach()
     means = [part.state_dict()["running_mean"].clone() for part in (norm, plane)]
