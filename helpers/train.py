@@ -280,7 +280,7 @@ def _parser() -> argparse.ArgumentParser:
 def _sentence(error: BaseException) -> str:
     """The error in one line."""
     if re.search("Connection (closed|reset) by peer", str(error)):  # gloo's words, amid its paths
-        return "another process has ended, see its own message"
+        return "another process has ended; its message, if any, says why"
     return " ".join(str(error).split()) or type(error).__name__
 
 
