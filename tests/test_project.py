@@ -1,4 +1,4 @@
-"""The project's own files against each other: requirements, Makefile, workflow, layout, helpers."""
+"""The project's own files against each other: requirements, workflow, layout, helpers."""
 
 import ast
 import importlib.metadata
@@ -18,6 +18,7 @@ import yaml  # jupytext brings it
 from packaging.requirements import Requirement  # pytest brings it
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from test_makefile import phony_targets
 
 ROOT = Path(__file__).resolve().parent.parent
 HELPERS = sorted((ROOT / "helpers").rglob("*.py"))
@@ -30,8 +31,6 @@ HOUSE = """
     .gitignore .gitattributes .ci .github notebooks helpers data tests benchmarks docs
 """
 MAX_LINES = 20
-
-needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
 def name_of(path):
@@ -102,170 +101,6 @@ def test_conda_environment_is_python_and_pip_and_the_requirements():
     assert Requirement(python).specifier == PYTHONS
     assert pip == "pip"
     assert from_pip == {"pip": ["-r requirements.txt"]}
-
-
-# The Makefile ------------------------------------------------------------------------------------
-
-
-def make(*arguments, folder=ROOT, **variables):
-    """Run make as from a fresh shell, not as a part of the make that may have started the tests."""
-    ours = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "DEVICE", "PYTHON")
-    environment = {name: value for name, value in os.environ.items() if name not in ours}
-    return subprocess.run(
-        ["make", *arguments],
-        cwd=folder,
-        env=environment | variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-def phony_targets():
-    return set(re.search(r"^\.PHONY: (.*)$", read("Makefile"), re.MULTILINE)[1].split())
-
-
-def make_commands(text):
-    """The targets of the make calls in a text's code: fenced blocks and `spans`."""
-    blocks = re.findall(r"^```.*?^```", text, re.MULTILINE | re.DOTALL)
-    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
-    calls = re.findall(r"\bmake((?: +[\w./=-]+)+)", "\n".join(blocks + spans))
-    return {word for call in calls for word in call.split() if "=" not in word and word[0] != "-"}
-
-
-def test_make_commands_are_found_in_code_only():
-    text = (
-        "To make sure, `make lab` or `DEVICE=cuda make test`:\n```\nmake stamp REPO=a/b\nmake\n```"
-    )
-    assert make_commands(text) == {"lab", "test", "stamp"}
-
-
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_make_commands_in_the_documents_exist(name):
-    assert make_commands(read(name)) <= phony_targets()
-
-
-@needs_make
-def test_plain_make_lists_every_target():
-    listed = make()
-    assert listed.returncode == 0, listed.stderr
-    lines = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
-    assert {line[1] for line in lines} == phony_targets()
-    assert all(line[0] == "make" and line[2] for line in lines)
-
-
-@needs_make
-def test_stamp_asks_for_the_repository_before_it_installs_anything():
-    asked = make("stamp")
-    assert asked.returncode != 0
-    assert "make stamp REPO=owner/name" in asked.stderr
-    assert "Installing" not in asked.stdout
-
-
-@pytest.fixture
-def set_up(tmp_path):
-    """A folder with the Makefile in which a setup has been completed, as far as make can see."""
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    python = Path(".venv/Scripts/python.exe" if os.name == "nt" else ".venv/bin/python")
-    inputs = ["requirements.txt", "pyproject.toml", ".ci/check_setup.py", python]
-    for age, name in enumerate([".venv/.setup-done", *inputs]):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
-    return tmp_path
-
-
-@needs_make
-def test_a_second_setup_does_nothing(set_up):
-    assert make("setup", "--question", folder=set_up).returncode == 0
-
-
-@needs_make
-@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", ".ci/check_setup.py"])
-def test_a_changed_input_sets_up_again(set_up, name):
-    (set_up / name).touch()
-    assert make("setup", "--question", folder=set_up).returncode == 1
-
-
-@needs_make
-def test_an_environment_without_python_is_made_again(set_up):
-    for path in set_up.glob(".venv/*/python*"):
-        path.unlink()
-    assert make("setup", "--question", folder=set_up).returncode == 1
-
-
-@needs_make
-@pytest.mark.parametrize("python", ["false", "no-such-python"])
-def test_a_python_that_will_not_do_is_named(set_up, python):
-    shutil.rmtree(set_up / ".venv")
-    refused = make("setup", folder=set_up, PYTHON=python)
-    assert refused.returncode != 0
-    assert f"Python 3.11 or newer is needed, and '{python}' is not that." in refused.stderr
-    assert not (set_up / ".venv").exists()
-
-
-def test_the_makefile_names_the_oldest_python():
-    oldest = lower_bound(PYTHONS)
-    assert f"sys.version_info < ({oldest.replace('.', ', ')})" in read("Makefile")
-    assert f"Python {oldest} or newer" in read("Makefile")
-
-
-@needs_make
-@pytest.mark.parametrize(
-    ("arguments", "variables"), [(["DEVICE=cuda"], {}), ([], {"DEVICE": "cuda"})]
-)
-def test_device_reaches_the_commands(tmp_path, arguments, variables):
-    wrapper = tmp_path / "wrapper.mk"
-    wrapper.write_text(f"include {ROOT.as_posix()}/Makefile\nshow:\n\t@echo device=$$DEVICE\n")
-    shown = make("-f", str(wrapper), "show", *arguments, **variables)
-    assert shown.stdout.strip() == "device=cuda", shown.stderr
-
-
-# .ci/check_setup.py ------------------------------------------------------------------------------
-
-
-def check_setup(*options, **variables):
-    return subprocess.run(
-        [sys.executable, *options, str(ROOT / ".ci" / "check_setup.py")],
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def test_check_setup_is_content_with_this_environment():
-    checked = check_setup()
-    assert checked.returncode == 0, checked.stderr
-    (line,) = checked.stdout.splitlines()
-    assert (
-        f"Python {platform.python_version()}, torch {importlib.metadata.version('torch')}" in line
-    )
-    assert "cpu" in line
-
-
-def test_check_setup_explains_a_torchvision_that_does_not_fit(tmp_path):
-    package = tmp_path / "torchvision"
-    package.mkdir()
-    error = "operator torchvision::nms does not exist"
-    (package / "__init__.py").write_text(f"raise RuntimeError({error!r})\n")
-    checked = check_setup(PYTHONPATH=str(tmp_path))
-    assert checked.returncode == 1
-    assert "Traceback" not in checked.stderr
-    for name in ("torch", "torchvision"):
-        assert f"{name} {importlib.metadata.version(name)}" in checked.stderr
-        assert f"{name}{PINS[name].specifier}" in checked.stderr
-    assert error in checked.stderr
-    assert "pip uninstall --yes torch torchvision" in checked.stderr
-    assert "pip install -r requirements.txt" in checked.stderr
-
-
-def test_check_setup_names_a_missing_torch():
-    checked = check_setup("-S", "-E")  # without site-packages, so without torch
-    assert checked.returncode == 1
-    assert "torch is missing from" in checked.stderr and "Traceback" not in checked.stderr
-    assert "pip install -r requirements.txt" in checked.stderr
 
 
 # The workflow ------------------------------------------------------------------------------------
