@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from helpers.training import History
+from helpers.metrics import History
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart (their yellow is too pale for
 # a line); each with a dash of its own, so that a grey print still works.
