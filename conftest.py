@@ -1,0 +1,55 @@
+"""What pytest sets up for every test and every notebook: surroundings of its own.
+
+The user's settings stay the user's. A backend or a style of Matplotlib's, a profile of IPython's, a
+home that cannot be written to, a `helpers` of his own: none of them reaches a kernel or a test.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent
+FOLDERS = ("MPLCONFIGDIR", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
+UNWANTED = (
+    "MPLBACKEND",  # the kernel then chooses inline
+    "MATPLOTLIBRC",
+    "PYTHONOPTIMIZE",  # would remove every assertion
+    "PYTHONPATH",  # may lead to another `helpers`; the installed one is what readers get
+    "PYTHONSTARTUP",
+)
+SLOWEST_FIRST = ("10_lenet.ipynb",)
+
+
+def is_worker() -> bool:
+    """Whether this is a process of pytest-xdist, which inherits what the first one set up."""
+    return "PYTEST_XDIST_WORKER" in os.environ
+
+
+def surroundings(folder: Path) -> dict[str, str]:
+    """Return the environment variables for tests and kernels; ``folder`` is empty and theirs."""
+    return {
+        **{name: str(folder / name.lower()) for name in FOLDERS},
+        # Two trainings at once on two cores: with two threads each they would wait for each other.
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+    }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say how outputs are compared, from whichever folder pytest was started; move in."""
+    config.option.nbval_sanitize_with = str(ROOT / "tests" / "nbval_sanitize.cfg")
+    if is_worker():
+        return
+    folder = Path(tempfile.mkdtemp(prefix="from-backprop-to-lenet-"))
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    for name in UNWANTED:
+        os.environ.pop(name, None)
+    os.environ.update(surroundings(folder))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left alone with one."""
+    order = {name: place for place, name in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
