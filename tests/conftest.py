@@ -1,8 +1,11 @@
 """What several test files share."""
 
 import signal
+from functools import partial
 
 import pytest
+
+MEASURED = "measured"
 
 
 @pytest.fixture
@@ -14,11 +17,17 @@ def ctrl_c_arrives():
 
 
 @pytest.fixture
-def say(capsys):
-    """Print a figure that a test measured past pytest's capture, into the log of `make test`."""
+def say(record_property):
+    """Note a figure that a test measured; the last lines of `make test` show it."""
+    return partial(record_property, MEASURED)
 
-    def print_it(text):
-        with capsys.disabled():
-            print(f"\n{text}")
 
-    return print_it
+def pytest_terminal_summary(terminalreporter):
+    """Show what tests have measured, wherever they ran."""
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    noted = [(report.nodeid, *entry) for report in reports for entry in report.user_properties]
+    figures = {(nodeid, text) for nodeid, name, text in noted if name == MEASURED}
+    if figures:
+        terminalreporter.section("measured")
+    for nodeid, text in sorted(figures):
+        terminalreporter.line(f"{nodeid}: {text}")

@@ -307,9 +307,10 @@ def nbval_says(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def run_nbval(notebook: Path, report: Path) -> ElementTree.Element:
-    """Run pytest on a notebook with the settings of pyproject.toml; return its report."""
-    options = [f"-c{ROOT / 'pyproject.toml'}", f"--rootdir={notebook.parent}", "-pno:cacheprovider"]
+    """Run pytest on a notebook with this project's pyproject.toml and conftest.py."""
+    options = [f"-c{ROOT / 'pyproject.toml'}", f"--rootdir={notebook.parent}", "-pconftest"]
     command = [sys.executable, "-m", "pytest", *options, f"--junitxml={report}", str(notebook)]
+    command.append("-pno:cacheprovider")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert report.exists(), run.stdout + run.stderr
