@@ -19,6 +19,10 @@ from helpers.metrics import History
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 DASHES = ["-", "--", "-.", ":"]
 
+# Titles and names such as "100 %" and "w_1" are plain text: a reader whose own settings send all
+# text through TeX would get errors, or no picture at all where TeX is missing.
+plt.rcParams["text.usetex"] = False
+
 
 def _new_axes(ax: Axes | None, size: tuple[float, float] = (4.6, 3.2)) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax

@@ -1,5 +1,9 @@
 """helpers.plots: what is drawn is what was given, and nothing is drawn from nothing."""
 
+import os
+import subprocess
+import sys
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -9,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.metrics import History
 from helpers.plots import (
     draw_broadcast,
     draw_channels,
@@ -22,7 +27,6 @@ from helpers.plots import (
     show_grids,
     show_images,
 )
-from helpers.training import History
 
 
 @pytest.fixture(autouse=True)
@@ -345,3 +349,29 @@ def test_plot_bars_draws_one_bar_a_name_with_its_number():
 def test_plot_bars_refuses_what_is_no_length(values):
     with pytest.raises(ValueError, match="finite numbers, 0 or more"):
         plot_bars(values, title="no", xlabel="ms")
+
+
+IN_TEX = """
+import matplotlib
+assert matplotlib.rcParams["text.usetex"]
+import torch
+from helpers.graphs import draw_graph
+from helpers.plots import plot_losses
+
+plot_losses({"w_1 & w_2": [3.0, 2.0], "100 %": [1.0, 2.0]}, title="#1").figure.savefig("curves.png")
+w_1 = torch.ones(1, requires_grad=True)
+draw_graph(w_1 + 1, {"w_1": w_1}, title="100 %").figure.savefig("graph.png")
+"""
+
+
+def test_pictures_do_not_go_through_the_readers_tex(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nbackend: Agg\n")
+    drawing = subprocess.run(
+        [sys.executable, "-c", IN_TEX],
+        cwd=tmp_path,  # Matplotlib reads the settings that lie in the working directory first
+        env=os.environ | {"MPLBACKEND": "Agg", "PATH": ""},  # nor is there a TeX
+        capture_output=True,
+        text=True,
+    )
+    assert drawing.returncode == 0, drawing.stderr
+    assert (tmp_path / "curves.png").exists() and (tmp_path / "graph.png").exists()
