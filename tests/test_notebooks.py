@@ -48,6 +48,25 @@ def test_pages_link_to_what_exists(name: str) -> None:
     assert not problems, "\n".join(problems)
 
 
+START_A_PROGRAM = """
+import subprocess
+subprocess.run([sys.executable, "-S", "-c", "import helpers"], check=True)
+os.chdir(home)
+"""
+
+
+def test_programs_that_11_starts_in_its_folder_find_the_helpers() -> None:
+    """A reader may open it in the project's root, with nothing installed but PyTorch."""
+    cells = nbformat.read(ROOT / "notebooks" / "11_save_load.ipynb", as_version=4).cells
+    (moving,) = (cell.source for cell in cells if "os.chdir(folder.name)" in cell.source)
+    lines = [line for line in moving.splitlines() if "fashion_mnist()" not in line]
+    program = "\n".join(["import os, sys, tempfile", *lines, START_A_PROGRAM])
+    bare = [sys.executable, "-S", "-c", program]  # -S: without site-packages
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    ran = subprocess.run(bare, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
 # The rules bite ----------------------------------------------------------------------------------
 
 
