@@ -5,20 +5,19 @@ import inspect
 import linecache
 import pkgutil
 import secrets
-import tempfile
 import textwrap
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from loky.backend.reduction import dumps
 
 from helpers.exercises.comparing import describe, difference
 from helpers.exercises.exercise import Exercise
 from helpers.exercises.judging import Verdict, judge, known_state
-from helpers.exercises.reading import functions_of, is_unsolved
-from helpers.exercises.sandbox import Stopped, Unsendable, run_limited
+from helpers.exercises.reading import files_of, functions_of, is_unsolved
+from helpers.exercises.sandbox import NotStarted, Stopped, Unsendable, packed, run_limited
+from helpers.streams import say
 
 SECONDS = 10.0
 MEMORY = 2 * 2**30  # bytes
@@ -44,13 +43,17 @@ def check(number: str, answer: Any) -> None:
     """
     exercise = find(number)
     if is_unsolved(exercise, answer):
-        print(f'{number} is not solved yet; hint("{number}") gives a nudge.')
+        say(f'{number} is not solved yet; hint("{number}") gives a nudge.')
         return
-    mistake = _mistake_in(exercise, answer)
+    try:
+        mistake = _mistake_in(exercise, answer)
+    except NotStarted as error:
+        say(f"{number} could not be checked: {error}.")
+        return
     if mistake is None:
-        print(f"{number} is right: {exercise.because}")
+        say(f"{number} is right: {exercise.because}")
     else:
-        print(f"{number} is not right yet: {mistake}")
+        say(f"{number} is not right yet: {mistake}")
 
 
 def hint(number: str) -> None:
@@ -70,7 +73,7 @@ def hint(number: str) -> None:
     text = f"{number}, hint {position} of {len(hints)}: {hints[position - 1]}"
     if given == len(hints):
         text += f' (That was the last one; solution("{number}") shows the whole way.)'
-    print(text)
+    say(text)
 
 
 def solution(number: str) -> None:
@@ -83,7 +86,7 @@ def solution(number: str) -> None:
         TypeError: `number` is not a text.
         ValueError: there is no exercise of this number.
     """
-    print(textwrap.dedent(inspect.getsource(find(number).solution)).strip())
+    say(textwrap.dedent(inspect.getsource(find(number).solution)).strip())
 
 
 # Finding an exercise -----------------------------------------------------------------------------
@@ -192,28 +195,33 @@ def _listed(signature: inspect.Signature) -> str:
 
 def _in_behaviour(exercise: Exercise, answer: Any) -> str | None:
     """Run an answer in another process; print what it prints, return what is wrong with it."""
-    seed, dtype = secrets.randbits(32), torch.get_default_dtype()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        printed = Path(folder, "printed.txt")
-        task = (judge, exercise, answer, seed, dtype, str(printed))
-        try:
-            verdict = run_limited(*task, seconds=SECONDS, memory=MEMORY)
-        except Unsendable as error:
-            return _unsendable(answer, error)
-        except Stopped as error:
-            return str(error)
-        finally:
-            text = printed.read_text("utf-8", "replace") if printed.exists() else ""
-            print(text, end="" if text.endswith("\n") or not text else "\n")
-    return None if verdict.right else verdict.sentence + _place(verdict)
+    seed, dtype, heard = secrets.randbits(32), torch.get_default_dtype(), list[str]()
+    task = (judge, exercise, answer, seed, dtype)
+    try:
+        verdict = run_limited(*task, seconds=SECONDS, memory=MEMORY, heard=heard)
+    except Unsendable as error:
+        return _unsendable(answer, error)
+    except Stopped as error:
+        return str(error)
+    finally:
+        if heard:
+            say("".join(heard).removesuffix("\n"))
+    return None if verdict.right else verdict.sentence + _place(verdict, answer)
 
 
-def _place(verdict: Verdict) -> str:
-    """Return the line in the reader's cell where an error arose."""
+def _place(verdict: Verdict, answer: Any) -> str:
+    """Return the line where an error arose, and its file if that is another one than the answer's.
+
+    A notebook's cell is no file: it has a name, but lies nowhere.
+    """
     if not verdict.line:
         return ""
+    linecache.checkcache(verdict.file)
     source = linecache.getline(verdict.file, verdict.line).strip()
-    return f" in line {verdict.line}" + (f": {source}" if source else "")
+    path = Path(verdict.file)
+    is_elsewhere = verdict.file not in files_of(answer) and path.is_file()
+    place = f" in line {verdict.line}" + (f" of {path.name}" if is_elsewhere else "")
+    return place + (f": {source}" if source else "")
 
 
 def _unsendable(answer: Any, error: Exception) -> str:
@@ -222,7 +230,7 @@ def _unsendable(answer: Any, error: Exception) -> str:
         used = inspect.getclosurevars(function)
         for name, value in [*used.globals.items(), *used.nonlocals.items()]:
             try:
-                dumps(value)
-            except Exception:
-                return f"your code uses {name}, {describe(value)}, {WHICH}: {error}"
+                packed(value)
+            except Unsendable as reason:
+                return f"your code uses {name}, {describe(value)}, {WHICH}: {reason}"
     return f"your code uses something {WHICH}: {error}"

@@ -20,6 +20,8 @@ from helpers.exercises.comparing import difference
 from helpers.exercises.exercise import Exercise, call
 from helpers.exercises.reading import files_of
 
+Tell = Callable[[str | None], None]
+
 ROUNDS = 3
 MOST_PRINTED = 2000  # characters of what the reader's code prints
 LONGEST_MESSAGE = 200  # characters of an error's message
@@ -47,30 +49,28 @@ def known_state(seed: int) -> Iterator[None]:
             torch.set_default_dtype(dtype)
 
 
-def judge(
-    exercise: Exercise, answer: Any, seed: int, dtype: torch.dtype, printed: str
-) -> "Verdict":
+def judge(tell: Tell, exercise: Exercise, answer: Any, seed: int, dtype: torch.dtype) -> "Verdict":
     """Hold an answer against the solution on fresh inputs, several times.
 
     Args:
+        tell: receives what the answer prints, and None when it is called again.
         exercise: one that asks for a function or a class.
         answer: the reader's.
         seed: where the inputs come from.
         dtype: the default dtype in the reader's notebook.
-        printed: a file for what the answer prints.
     """
     torch.set_default_dtype(dtype)
     for round_ in range(ROUNDS):
-        verdict = _judge_once(exercise, answer, seed + round_, printed)
+        verdict = _judge_once(tell, exercise, answer, seed + round_)
         if not verdict.right:
             return verdict
     return Verdict(right=True)
 
 
-def _judge_once(exercise: Exercise, answer: Any, seed: int, printed: str) -> "Verdict":
+def _judge_once(tell: Tell, exercise: Exercise, answer: Any, seed: int) -> "Verdict":
     expected = _outcome(exercise, exercise.solution, seed)
     try:
-        with _captured(printed):
+        with _captured(tell):
             actual = _outcome(exercise, answer, seed)
     except BaseException as error:  # SystemExit and KeyboardInterrupt as well
         return _blame(error, answer)
@@ -185,7 +185,7 @@ def _say(error: BaseException) -> str:
 
 def _is_outside_libraries(file: str) -> bool:
     if file.startswith("<"):
-        return file.startswith(("<ipython", "<stdin"))
+        return file.startswith(("<ipython", "<stdin", "<python-input"))
     return not str(Path(file).resolve()).startswith(LIBRARIES)
 
 
@@ -193,17 +193,17 @@ def _is_outside_libraries(file: str) -> bool:
 
 
 @contextlib.contextmanager
-def _captured(path: str) -> Iterator[None]:
-    """Write what is printed into a file, so that it outlives the process; each round anew."""
-    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-        writer = _Writer(file)
-        with (
-            contextlib.redirect_stdout(writer),
-            contextlib.redirect_stderr(writer),
-            warnings.catch_warnings(),
-        ):
-            warnings.showwarning = _print_warning
-            yield
+def _captured(tell: Tell) -> Iterator[None]:
+    """Tell what is printed at once, so that it outlives the process; each round anew."""
+    tell(None)
+    writer = _Writer(tell)
+    with (
+        contextlib.redirect_stdout(writer),
+        contextlib.redirect_stderr(writer),
+        warnings.catch_warnings(),
+    ):
+        warnings.showwarning = _print_warning
+        yield
 
 
 def _print_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -212,20 +212,19 @@ def _print_warning(message: Warning | str, category: type[Warning], *_: Any, **_
 
 
 class _Writer(io.TextIOBase):
-    """A text stream that keeps the beginning of what is written to it."""
+    """A text stream that passes on the beginning of what is written to it."""
 
-    def __init__(self, file: io.TextIOBase | Any) -> None:
-        self.file = file
+    def __init__(self, tell: Tell) -> None:
+        self.pass_on = tell
         self.room = MOST_PRINTED
 
     def write(self, text: str) -> int:
-        """Keep as much of the text as there is room for."""
+        """Pass on as much of the text as there is room for."""
         if self.room > 0:
-            self.file.write(text[: self.room])
+            self.pass_on(text[: self.room])
             self.room -= len(text)
             if self.room < 0:
-                self.file.write(" …\n")
-            self.file.flush()
+                self.pass_on(" …\n")
         return len(text)
 
 

@@ -1,124 +1,208 @@
-"""Another process for the reader's code, with limits of time and memory."""
+"""Another process for the reader's code, with limits of time and memory.
 
+It is a second Python, spoken to through its standard input and output alone: so it starts where
+there are no semaphores, no temporary folder, and no streams in the notebook's own process.
+"""
+
+import atexit
+import contextlib
 import faulthandler
+import importlib
+import io
+import marshal
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
+import traceback
+import types
 from collections.abc import Callable
-from concurrent.futures import Future, wait
-from typing import Any
+from concurrent.futures import Future, InvalidStateError, wait
+from pathlib import Path
+from typing import IO, Any
 
 import psutil
 import torch
-from loky import ProcessPoolExecutor, get_reusable_executor
-from loky.process_executor import BrokenProcessPool, TerminatedWorkerError
+from cloudpickle import CloudPickler  # type: ignore[import-untyped]
 
 START_SECONDS = 180  # for starting Python and importing torch on a slow machine
 IDLE_SECONDS = 600  # after so long without a task the process ends
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05
+PATIENCE = 3  # a task that waits, or that other programs keep waiting, gets so many times as long
 GROWTH = 150 * 2**20  # bytes; a process that has grown by more is replaced
 
-_sizes_when_new: dict[int, int] = {}  # bytes, by process id
+LISTENING = b"the process that runs answers is listening\n"
+BOOT = f"""
+import os, pickle, sys
+tasks, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+nowhere = os.open(os.devnull, os.O_RDWR)
+for stream in 0, 1, 2:
+    os.dup2(nowhere, stream)
+replies.write(b"\\n" + {LISTENING!r})
+replies.flush()
+try:
+    sys.path[:] = pickle.load(tasks)
+    from helpers.exercises.sandbox import serve
+except BaseException as error:
+    pickle.dump(("failed", f"{{type(error).__name__}}: {{error}}"), replies)
+else:
+    serve(tasks, replies)
+"""
+
+_turn = threading.Lock()
+_kept: "list[_Worker]" = []  # the process that runs tasks, as soon as there is one
 
 
-def run_limited(task: Callable[..., Any], *arguments: Any, seconds: float, memory: int) -> Any:
-    """Return task(*arguments), run in another process.
+def run_limited(
+    task: Callable[..., Any], *arguments: Any, seconds: float, memory: int, heard: list[str]
+) -> Any:
+    """Return task(tell, *arguments), run in another process.
 
     Args:
-        task: a function; what the notebook defines travels to the process by value.
-        arguments: what it receives.
-        seconds: how long it may run.
+        task: a function; what the notebook defines travels to the process by value. It receives
+            `tell`, which adds a text to `heard` at once, and with None empties it.
+        arguments: what else it receives.
+        seconds: how long it may compute. Waiting is not computing, but no task may take more than
+            `PATIENCE` times as long by the clock.
         memory: how many bytes the process and its children may need above what it held before.
+        heard: receives what the task tells, which stays when the process is stopped.
 
     Raises:
-        Stopped: a limit was passed, the process died, or an argument cannot be sent to it.
+        Stopped: a limit was passed, or the process died.
+        Unsendable: the task, or an argument, cannot be sent to the process.
+        NotStarted: there is no process that could run it.
         KeyboardInterrupt: the reader interrupted; the process is ended before.
     """
-    executor = get_reusable_executor(max_workers=1, timeout=IDLE_SECONDS)
-    is_clean = False
-    try:
-        worker = psutil.Process(_ready(executor))
-        before = _size(worker)
-        future = executor.submit(_run, task, *arguments)
-        _watch(future, worker, seconds, before, memory)
-        result, is_clean = _result(future)
-        is_clean = is_clean and _size(worker) < _sizes_when_new[worker.pid] + GROWTH
-    except Unsendable:
-        is_clean = True
-        raise
-    finally:
-        if not is_clean:
-            executor.shutdown(kill_workers=True)
+    load = packed((task, arguments))
+    with _turn:
+        is_clean = False
+        try:
+            worker = _ready()
+            reply = worker.ask(load, heard)
+            _watch(reply, worker, seconds, memory)
+            result, is_clean = reply.result()
+            is_clean = is_clean and worker.size() < worker.size_when_new + GROWTH
+        finally:
+            if not is_clean:
+                _end()
     return result
 
 
-def _run(task: Callable[..., Any], *arguments: Any) -> tuple[Any, bool]:
-    """Return a task's result, and whether it leaves no thread or process; runs in the process."""
-    threads = threading.active_count()
-    result = task(*arguments)
-    return result, threading.active_count() <= threads and not psutil.Process().children()
+def packed(value: Any) -> bytes:
+    """Return a value as bytes, for the other process.
 
-
-def _ready(executor: ProcessPoolExecutor) -> int:
-    """Wait until the process has started and imported what it needs; return its id."""
+    Raises:
+        Unsendable: some part of it cannot be sent.
+    """
+    buffer = io.BytesIO()
     try:
-        pid, size = executor.submit(_prepare).result(timeout=START_SECONDS)
-    except (TimeoutError, BrokenProcessPool) as error:
-        raise Stopped("the process that checks your code did not start; try again") from error
-    _sizes_when_new.setdefault(pid, size)
-    return pid
+        _Pickler(buffer).dump(value)
+    except Exception as error:
+        raise Unsendable(_say(error)) from error
+    return buffer.getvalue()
 
 
-def _prepare() -> tuple[int, int]:
-    """Make this process ready for the reader's code; runs in it."""
-    torch.set_num_threads(1)
-    faulthandler.disable()  # a crash is reported by the notebook's process, in one sentence
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the notebook's process ends this one
-    return os.getpid(), psutil.Process().memory_info().rss
+def _say(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
-def _watch(
-    future: "Future[Any]", worker: psutil.Process, seconds: float, before: int, memory: int
-) -> None:
+# In the notebook's process -----------------------------------------------------------------------
+
+
+def _ready() -> "_Worker":
+    """Return a process that listens: the one that is there, or else a new one."""
+    if _kept and not _kept[0].listens():
+        _end()
+    if not _kept:
+        _kept.append(_Worker())
+        _kept[0].greet()
+    return _kept[0]
+
+
+@atexit.register
+def _end() -> None:
+    while _kept:
+        _kept.pop().end()
+
+
+def _watch(reply: "Future[Any]", worker: "_Worker", seconds: float, memory: int) -> None:
     """Wait until the task has ended; complain as soon as it passes a limit."""
-    end = time.monotonic() + seconds
-    while not wait([future], timeout=POLL_SECONDS).done:
-        if time.monotonic() > end:
+    begin, computed, held = time.monotonic(), worker.seconds(), worker.size()
+    while not wait([reply], timeout=POLL_SECONDS).done:
+        elapsed = time.monotonic() - begin
+        is_over = elapsed > seconds and worker.seconds() - computed > seconds
+        if is_over or elapsed > PATIENCE * seconds:
             raise Stopped(
                 f"your code ran for more than {seconds:g} s; is there a loop that never ends?"
             )
-        if _size(worker) > before + memory:
+        if worker.size() > held + memory:
             raise Stopped(
                 f"your code needed more than {memory / 2**30:g} GiB of memory; "
                 "which tensor is that large?"
             )
 
 
-def _size(worker: psutil.Process) -> int:
-    """Return the bytes that a process and its children hold; 0 if it has gone."""
-    total = 0
+def _folder() -> str | None:
+    """Return the working directory; None if it has been deleted."""
     try:
-        for process in (worker, *worker.children(recursive=True)):
-            total += process.memory_info().rss
-    except psutil.Error:  # one of them ended at this moment
-        pass
-    return total
+        return os.getcwd()
+    except OSError:
+        return None
 
 
-def _result(future: "Future[Any]") -> Any:
-    """Return a task's result; say in words why there is none."""
+# In the other process ----------------------------------------------------------------------------
+
+
+def serve(tasks: IO[bytes], replies: IO[bytes]) -> None:
+    """Run tasks as they come, until the notebook's process ends; the other process's whole life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the notebook's process ends this one
+    faulthandler.disable()  # it also reports a crash, in one sentence
+    torch.set_num_threads(1)
+
+    def tell(text: str | None) -> None:
+        _send(replies, "told", text)
+
+    with contextlib.suppress(EOFError):
+        while True:
+            # ends a process that is idle, and one whose notebook has gone in the middle of a task
+            faulthandler.dump_traceback_later(IDLE_SECONDS, exit=True, file=2)
+            path, folder, load = pickle.load(tasks)
+            _send(replies, *_run(path, folder, load, tell))
+    os._exit(0)
+
+
+def _send(replies: IO[bytes], kind: str, value: Any) -> None:
+    replies.write(pickle.dumps((kind, value)))
+    replies.flush()
+
+
+def _run(path: list[str], folder: str | None, load: bytes, tell: Callable[..., None]) -> Any:
+    """Return what has become of a task, and its result and whether it leaves a thread or process.
+
+    Modules are looked for where the notebook finds them, in its working directory as well.
+    """
+    sys.path[:] = path
+    importlib.invalidate_caches()
+    with contextlib.suppress(OSError):
+        os.chdir(folder or sys.prefix)
     try:
-        return future.result()
-    except TerminatedWorkerError as error:
-        raise Stopped(
-            "your code ended the process that ran it, by a call such as os._exit or by a crash"
-        ) from error
-    except (pickle.PicklingError, BrokenProcessPool) as error:
-        *_, reason = str(error.__cause__ or error).strip(' "\n').splitlines()
-        raise Unsendable(reason) from error
+        task, arguments = pickle.loads(load)
+    except Exception as error:
+        return "unsendable", _say(error)
+    threads = threading.active_count()
+    try:
+        result = task(tell, *arguments)
+    except Exception:
+        return "failed", traceback.format_exc()
+    is_clean = threading.active_count() <= threads and not psutil.Process().children()
+    return "done", (result, is_clean)
+
+
+def _nothing(tell: Callable[..., None]) -> None:
+    """Do nothing: a task that only asks whether somebody listens."""
 
 
 class Stopped(Exception):
@@ -127,3 +211,139 @@ class Stopped(Exception):
 
 class Unsendable(Stopped):
     """A task could not be sent to the other process."""
+
+
+class NotStarted(Exception):
+    """There is no other process; the message says why, and what to do."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(
+            f"a second Python, which would run your code, does not start ({reason}); close "
+            "programs and notebooks that you do not need, restart the kernel and try again"
+        )
+
+
+class _Pickler(CloudPickler):
+    """Pickles code with the name of its file, so that an error's line can be found and shown.
+
+    cloudpickle does everything else; from version 3.1.3 on it takes those names away.
+    """
+
+    def reducer_override(self, value: Any) -> Any:
+        """Return how to make a value again; pickle asks here before anywhere else."""
+        if isinstance(value, types.CodeType):
+            return marshal.loads, (marshal.dumps(value),)
+        return super().reducer_override(value)
+
+
+class _Worker:
+    """The other process, as the notebook's sees it."""
+
+    def __init__(self) -> None:
+        self.reply: Future[Any] = Future()
+        self.heard: list[str] = []
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        try:
+            self.process = psutil.Popen(
+                [sys.executable, "-c", BOOT],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=sys.prefix,  # torch cannot be imported in a folder that has been deleted
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+            self.listener.start()
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
+            raise NotStarted(error) from error
+
+    def greet(self) -> None:
+        """Wait until the process has imported what it needs."""
+        root = Path(__file__).resolve().parents[2]
+        try:
+            with contextlib.suppress(OSError):  # has ended, as `listens` will find
+                pickle.dump([str(root), *sys.path], self.process.stdin)
+            if not self.listens():
+                raise NotStarted(f"it ended with code {self.process.wait()}")
+        except TimeoutError as error:
+            raise NotStarted(f"nothing heard for {START_SECONDS} s") from error
+        except RuntimeError as error:
+            raise NotStarted(error) from error
+        self.size_when_new = self.size()
+
+    def listens(self) -> bool:
+        """Whether the process answers; one that has been idle for long has ended."""
+        try:
+            self.ask(packed((_nothing, ())), []).result(timeout=START_SECONDS)
+        except Stopped:
+            return False
+        return True
+
+    def ask(self, load: bytes, heard: list[str]) -> "Future[Any]":
+        """Send a packed task, and return what will become of it."""
+        self.reply, self.heard = Future(), heard
+        try:
+            pickle.dump((sys.path, _folder(), load), self.process.stdin)
+            self.process.stdin.flush()
+        except OSError:
+            self._has_ended()
+        return self.reply
+
+    def _listen(self) -> None:
+        """Take in what the process says, until it ends; runs in a thread."""
+        with self.process.stdout as replies, contextlib.suppress(EOFError, pickle.UnpicklingError):
+            while replies.readline() not in (LISTENING, b""):
+                pass  # what a program said that runs whenever Python starts
+            while True:
+                self._take(*pickle.load(replies))
+        self._has_ended()
+
+    def _take(self, kind: str, value: Any) -> None:
+        if kind == "done":
+            self.reply.set_result(value)
+        elif kind == "unsendable":
+            self.reply.set_exception(Unsendable(value))
+        elif kind == "failed":
+            self.reply.set_exception(RuntimeError(value))
+        elif value is None:
+            self.heard.clear()
+        else:
+            self.heard.append(value)
+
+    def _has_ended(self) -> None:
+        with contextlib.suppress(InvalidStateError):
+            self.reply.set_exception(
+                Stopped(
+                    "your code ended the process that ran it, by a call such as os._exit or by "
+                    "a crash"
+                )
+            )
+
+    def size(self) -> int:
+        """Return the bytes that the process and its children hold."""
+        return int(self._total(lambda process: process.memory_info().rss))
+
+    def seconds(self) -> float:
+        """Return how long the process and its children have computed."""
+        return self._total(lambda process: sum(process.cpu_times()[:4]))
+
+    def _total(self, measure: Callable[[psutil.Process], float]) -> float:
+        total = 0.0
+        for process in self._family():
+            with contextlib.suppress(psutil.Error):  # it ended at this moment
+                total += measure(process)
+        return total
+
+    def _family(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.Error):
+            return [self.process, *self.process.children(recursive=True)]
+        return []
+
+    def end(self) -> None:
+        """Kill the process and its children."""
+        for process in self._family():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        self.process.wait()
+        self.listener.join(timeout=1)  # longer only if a child lives on that nobody knows
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
