@@ -1,5 +1,7 @@
 """The project's own files, as several test files read them."""
 
+import ast
+import json
 import tomllib
 from pathlib import Path
 
@@ -15,7 +17,11 @@ def read(name):
 
 
 def by_name(requirements):
-    return {canonicalize_name(r.name): r for r in map(Requirement, requirements)}
+    """The requirements of each package: one pin may hold for an older Python, one for a newer."""
+    found = {}
+    for requirement in map(Requirement, requirements):
+        found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return found
 
 
 def requirement_lines():
@@ -28,7 +34,27 @@ def lower_bound(specifiers):
     return bound
 
 
+def code_cells(path):
+    """The code of a notebook's cells; %magics and !commands become the Python that runs them."""
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            source = "".join(cell["source"])
+            try:
+                yield ast.parse(source)
+            except SyntaxError:
+                from IPython.core.inputtransformer2 import TransformerManager
+
+                yield ast.parse(TransformerManager().transform_cell(source))
+
+
+def trees(path):
+    if path.suffix == ".ipynb":
+        return list(code_cells(path))
+    return [ast.parse(path.read_text(encoding="utf-8"))]
+
+
 PROJECT = tomllib.loads(read("pyproject.toml"))["project"]
 PYTHONS = SpecifierSet(PROJECT["requires-python"])
-RANGES = by_name(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
-PINS = by_name(line for line in requirement_lines() if line != "-e .")
+DEPENDENCIES = by_name(PROJECT["dependencies"])
+RANGES = DEPENDENCIES | by_name(PROJECT["optional-dependencies"]["dev"])
+PINS = by_name(line for line in requirement_lines() if "==" in line)

@@ -1,21 +1,17 @@
 """What a tidy project promises: the layout of its folders, and the rules that its code keeps."""
 
 import ast
-import json
 import subprocess
 import tokenize
 
 import pytest
-from project_files import ROOT
+from project_files import ROOT, trees
 
 HELPERS = sorted((ROOT / "helpers").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SCRIPTS = [
-    path for folder in ("tests", "benchmarks", ".ci") for path in (ROOT / folder).glob("*.py")
-]
 HOUSE = """
     README.md CONTRIBUTING.md LICENSE Makefile environment.yml requirements.txt pyproject.toml
-    .gitignore .gitattributes .ci .github notebooks helpers data tests benchmarks docs
+    conftest.py .gitignore .gitattributes .ci .github notebooks helpers data tests benchmarks docs
 """
 MAX_LINES = 20
 
@@ -38,33 +34,8 @@ def test_the_top_level_holds_nothing_else():
 # The code ----------------------------------------------------------------------------------------
 
 
-def code_cells(path):
-    """The code of a notebook's cells; %magics and !commands become the Python that runs them."""
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        if cell["cell_type"] == "code":
-            source = "".join(cell["source"])
-            try:
-                yield ast.parse(source)
-            except SyntaxError:
-                from IPython.core.inputtransformer2 import TransformerManager
-
-                yield ast.parse(TransformerManager().transform_cell(source))
-
-
-def trees(path):
-    if path.suffix == ".ipynb":
-        return list(code_cells(path))
-    return [ast.parse(path.read_text(encoding="utf-8"))]
-
-
 def nodes(path):
     return [node for tree in trees(path) for node in ast.walk(tree)]
-
-
-def star_imports(path):
-    for node in nodes(path):
-        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
-            yield ast.unparse(node)
 
 
 def unsafe_loads(path):
@@ -78,11 +49,6 @@ def unsafe_loads(path):
                 yield ast.unparse(node)
         elif isinstance(node, ast.ImportFrom) and node.module == "pickle":
             yield ast.unparse(node)
-
-
-@pytest.mark.parametrize("path", HELPERS + SCRIPTS + NOTEBOOKS, ids=name_of)
-def test_no_star_imports(path):
-    assert not list(star_imports(path))
 
 
 @pytest.mark.parametrize("path", HELPERS + NOTEBOOKS, ids=name_of)
@@ -109,21 +75,6 @@ def test_unsafe_loads_are_found(tmp_path, code, problems):
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def without_docstring(path):
-    """The public functions, classes and methods of a module that have no docstring."""
-
-    def look(body, prefix=""):
-        for node in body:
-            if isinstance(node, (*FUNCTION, ast.ClassDef)) and not node.name.startswith("_"):
-                if ast.get_docstring(node) is None:
-                    yield prefix + node.name
-                if isinstance(node, ast.ClassDef):
-                    yield from look(node.body, f"{node.name}.")
-
-    (tree,) = trees(path)
-    return list(look(tree.body))
-
-
 def lines_of_code(path):
     """Each function's name and the lines of code in its body.
 
@@ -145,11 +96,6 @@ def lines_of_code(path):
 def first_line(statement):
     """The line on which a statement begins, with its decorators."""
     return min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", []))])
-
-
-@pytest.mark.parametrize("path", HELPERS, ids=name_of)
-def test_public_helpers_have_docstrings(path):
-    assert without_docstring(path) == []
 
 
 @pytest.mark.parametrize("path", HELPERS, ids=name_of)

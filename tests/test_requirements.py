@@ -1,38 +1,71 @@
 """What gets installed: requirements.txt against pyproject.toml and against this environment."""
 
+import ast
+import functools
 import importlib.metadata
+import itertools
 import platform
+import sys
+import tomllib
 
 import pytest
 import yaml
+from packaging.markers import default_environment
 from packaging.requirements import Requirement
-from project_files import PINS, PYTHONS, RANGES, read, requirement_lines
+from packaging.utils import canonicalize_name
+from project_files import (
+    DEPENDENCIES,
+    PINS,
+    PYTHONS,
+    RANGES,
+    ROOT,
+    lower_bound,
+    read,
+    requirement_lines,
+    trees,
+)
+
+# Each direct dependency within its range ---------------------------------------------------------
 
 
-def test_requirements_install_the_helpers_and_repeat_nothing():
-    lines = requirement_lines()
-    assert lines.count("-e .") == 1
-    assert len(lines) == len(PINS) + 1
+def test_every_line_pins_one_version_and_the_last_installs_the_helpers():
+    pins, project = requirement_lines()[1:-1], requirement_lines()[-1]
+    assert project == "-e ."
+    for line in pins:
+        (pin,) = Requirement(line).specifier  # so neither an option, nor a path or URL
+        assert pin.operator == "==" and "*" not in pin.version, line
 
 
-def test_the_same_packages_are_pinned_and_ranged():
-    assert sorted(PINS) == sorted(RANGES)
+def test_the_first_line_stops_an_older_python_with_the_reason():
+    oldest = lower_bound(PYTHONS)
+    first = Requirement(requirement_lines()[0])
+    assert str(first.specifier) == f">={oldest}" and first.name == "Python"
+    assert first.marker.evaluate({"python_version": "3.10"})
+    assert not first.marker.evaluate({"python_version": oldest})
 
 
-@pytest.mark.parametrize("name", sorted(PINS))
-def test_pin_is_exact_and_within_the_range(name):
-    (pin,) = PINS[name].specifier
-    assert pin.operator == "==" and "*" not in pin.version
-    assert pin.version in RANGES[name].specifier
+@pytest.mark.parametrize("name", sorted(RANGES))
+def test_pins_are_within_the_range(name):
+    (wanted,) = RANGES[name]
+    assert name in PINS
+    for pin in PINS[name]:
+        assert version_of(pin) in wanted.specifier
 
 
 @pytest.mark.parametrize("name", sorted(RANGES))
 def test_running_version_is_within_the_range(name):
-    assert RANGES[name].specifier.contains(importlib.metadata.version(name), prereleases=True)
+    (wanted,) = RANGES[name]
+    assert wanted.specifier.contains(importlib.metadata.version(name), prereleases=True)
 
 
 def test_running_python_is_within_the_range():
     assert PYTHONS.contains(platform.python_version(), prereleases=True)
+
+
+def test_what_builds_the_package_is_pinned_too():
+    (backend,) = map(Requirement, tomllib.loads(read("pyproject.toml"))["build-system"]["requires"])
+    (pin,) = backend.specifier
+    assert pin.operator == "=="
 
 
 def test_conda_environment_is_python_and_pip_and_the_requirements():
@@ -43,3 +76,119 @@ def test_conda_environment_is_python_and_pip_and_the_requirements():
     assert Requirement(python).specifier == PYTHONS
     assert pip == "pip"
     assert from_pip == {"pip": ["-r requirements.txt"]}
+
+
+# And all that comes along ------------------------------------------------------------------------
+
+HERE = default_environment()
+MACHINES = [
+    {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "machine": "x86_64"},
+    {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "machine": "aarch64"},
+    {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "machine": "arm64"},
+    {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt", "machine": "AMD64"},
+]
+
+
+def environment_of(machine, python):
+    """The values of the markers on this machine with this Python."""
+    return HERE | {
+        "sys_platform": machine["sys_platform"],
+        "platform_system": machine["platform_system"],
+        "os_name": machine["os_name"],
+        "platform_machine": machine["machine"],
+        "python_version": python,
+        "python_full_version": f"{python}.9",
+        "implementation_version": f"{python}.9",
+    }
+
+
+EVERYWHERE = {
+    f"{machine['sys_platform']}-{machine['machine']}-{python}": environment_of(machine, python)
+    for machine, python in itertools.product(MACHINES, ("3.11", "3.12", "3.13", "3.14"))
+}
+
+
+def version_of(pin):
+    (specifier,) = pin.specifier
+    return specifier.version
+
+
+def applies(requirement, environment, extras=()):
+    return requirement.marker is None or any(
+        requirement.marker.evaluate(environment | {"extra": extra}) for extra in (*extras, "")
+    )
+
+
+@functools.cache
+def requirements_of(name):
+    """What an installed package requires; nothing is known of one that is not installed here."""
+    try:
+        return [Requirement(line) for line in importlib.metadata.requires(name) or []]
+    except importlib.metadata.PackageNotFoundError:
+        return []
+
+
+def brought_along(environment):
+    """Every requirement, direct or not, that holds in an environment."""
+    waiting = [requirement for entries in RANGES.values() for requirement in entries]
+    seen = set()
+    while waiting:
+        requirement = waiting.pop()
+        key = canonicalize_name(requirement.name), frozenset(requirement.extras)
+        yield requirement
+        if key not in seen:
+            seen.add(key)
+            found = requirements_of(requirement.name)
+            waiting += [r for r in found if applies(r, environment, requirement.extras)]
+
+
+def pins_for(name, environment):
+    return [pin for pin in PINS.get(canonicalize_name(name), []) if applies(pin, environment)]
+
+
+@pytest.mark.parametrize("environment", EVERYWHERE.values(), ids=list(EVERYWHERE))
+def test_each_system_and_python_finds_one_pin_of_everything(environment):
+    unmet = set()
+    for requirement in brought_along(environment):
+        pins = pins_for(requirement.name, environment)
+        if len(pins) != 1 or version_of(pins[0]) not in requirement.specifier:
+            unmet.add(f"{requirement}: {[str(pin) for pin in pins]}")
+    assert unmet == set()
+
+
+def test_what_is_installed_is_what_is_pinned():
+    different = {}
+    for requirement in brought_along(HERE):
+        installed = importlib.metadata.version(requirement.name).partition("+")[0]
+        (pin,) = pins_for(requirement.name, HERE)
+        if installed != version_of(pin):
+            different[requirement.name] = f"pinned {version_of(pin)}, installed {installed}"
+    assert different == {}
+
+
+# A direct import is a direct dependency ----------------------------------------------------------
+
+CODE = (".py", ".ipynb")
+OURS = {"helpers", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
+
+
+def imported(*folders):
+    """The distributions that the code in these folders imports by name."""
+    modules = set()
+    files = [path for f in folders for path in (ROOT / f).rglob("*") if path.suffix in CODE]
+    for node in (node for path in files for tree in trees(path) for node in ast.walk(tree)):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            modules.add(node.module.partition(".")[0])
+    modules -= sys.stdlib_module_names | OURS
+    owners = importlib.metadata.packages_distributions()
+    return {canonicalize_name(owners[module][0]) for module in modules}
+
+
+def test_the_package_and_the_notebooks_import_what_the_package_requires():
+    assert imported("helpers", "notebooks") == set(DEPENDENCIES)
+
+
+def test_the_tests_and_tools_import_what_is_required_for_development():
+    assert imported("tests", "benchmarks", ".ci") <= set(RANGES)
