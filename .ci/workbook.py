@@ -245,7 +245,7 @@ def lab_options(root: Path) -> list[str]:
     return [
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url=/lab/tree/workbook/{find_pages(root)[0].name}",
-        f"--LabApp.app_settings_dir={root / '.ci' / 'jupyterlab'}",
+        f"--LabApp.app_settings_dir={root / '.ci' / 'jupyterlab-settings'}",
     ]
 
 
