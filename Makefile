@@ -10,21 +10,30 @@ endif
 
 STAMP := .venv/.setup-done
 SOURCES := helpers tests benchmarks notebooks .ci
+SWEPT := . $(SOURCES) helpers/*
+CACHES = $(wildcard $(foreach name,__pycache__ .ipynb_checkpoints,$(addsuffix /$(name),$(SWEPT))))
+
+# What gets installed and runs is .venv, the whole of it and nothing else, so these settings of the
+# user's own do not reach the commands: they would mix in the packages of another Python, send pip's
+# to another folder, run a start-up file in each kernel, or take the assertions out of every cell.
+# Where pip downloads from, and through which proxy, stays as he has set it.
+unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTEST_DISABLE_PLUGIN_AUTOLOAD
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_NO_DEPS PIP_NO_BUILD_ISOLATION
 
 # `make test DEVICE=cuda` says the same as `DEVICE=cuda make test`.
 ifdef DEVICE
 export DEVICE
 endif
 
-.PHONY: help setup lab test render stamp lint bench clean
+.PHONY: help setup lab test render stamp lint lock bench clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP)  ## make .venv and install requirements.txt into it, if they changed
 
-lab: setup  ## open the notebooks in JupyterLab
-	$(VENV_PYTHON) -m jupyterlab --ServerApp.root_dir=notebooks
+lab: setup  ## copy the notebooks to workbook/, which is yours, and open JupyterLab there
+	@$(VENV_PYTHON) .ci/workbook.py
 
 test: setup  ## run the tests and every notebook (DEVICE=cuda: on the GPU)
 	$(VENV_PYTHON) -m pytest
@@ -41,12 +50,14 @@ lint: setup  ## check style and types: ruff and mypy
 	$(VENV_PYTHON) -m ruff format --check $(SOURCES)
 	$(VENV_PYTHON) -m mypy
 
+lock: setup  ## write requirements.txt from pyproject.toml (UPGRADE=1: the newest versions)
+	$(VENV_PYTHON) .ci/lock.py $(if $(UPGRADE),--upgrade)
+
 bench: setup  ## time training against the bare computation
 	$(VENV_PYTHON) benchmarks/training_speed.py
 
-clean:  ## remove caches and build leftovers; data/ and .venv stay (delete .venv to start afresh)
-	rm -rf build *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache
-	rm -rf __pycache__ */__pycache__ .ci/__pycache__ .ipynb_checkpoints */.ipynb_checkpoints
+clean:  ## remove caches and build leftovers; workbook/, data/ and .venv stay
+	rm -rf build *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache $(CACHES)
 
 # The stamp comes last, so that an interrupted or failed setup is taken up again by the next call:
 # pip keeps what it finished, and a .venv whose Python or pip does not run is made anew.
@@ -57,7 +68,10 @@ $(STAMP): requirements.txt pyproject.toml .ci/check_setup.py $(VENV_PYTHON)
 	    echo "Name another one: make setup PYTHON=python3.12" >&2; exit 1; }; \
 	  echo "Making .venv with $(PYTHON)"; rm -rf .venv; $(PYTHON) -m venv .venv; }
 	@echo "Installing requirements.txt; the first time this downloads PyTorch, a few gigabytes on Linux"
-	$(VENV_PYTHON) -m pip install --disable-pip-version-check -r requirements.txt
+	@$(VENV_PYTHON) -m pip install --disable-pip-version-check --no-user -r requirements.txt || { \
+	  echo "pip could not install everything; its last lines say why. \"from versions: none\" or \"Retrying\"" >&2; \
+	  echo "means that it reached no package index: look at the network and the proxy, then say" >&2; \
+	  echo "make setup again. It goes on where it stopped." >&2; exit 1; }
 	$(VENV_PYTHON) .ci/check_setup.py
 	@touch $(STAMP)
 

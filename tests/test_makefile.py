@@ -83,17 +83,25 @@ def test_stamp_asks_for_the_repository_before_it_installs_anything():
 
 
 @pytest.fixture
-def set_up(tmp_path):
-    """A folder with the Makefile in which a setup has been completed, as far as make can see."""
-    shutil.copy(ROOT / "Makefile", tmp_path)
+def folder(tmp_path):
+    """A folder with the Makefile, of a kind that users have."""
+    folder = tmp_path / "mit Leerzeichen" / "Übung"
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "Makefile", folder)
+    return folder
+
+
+@pytest.fixture
+def set_up(folder):
+    """The same after a setup has been completed, as far as make can see."""
     python = Path(".venv/Scripts/python.exe" if os.name == "nt" else ".venv/bin/python")
     inputs = ["requirements.txt", "pyproject.toml", ".ci/check_setup.py", python]
     for age, name in enumerate([".venv/.setup-done", *inputs]):
-        path = tmp_path / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
-    return tmp_path
+    return folder
 
 
 @needs_make
@@ -134,10 +142,9 @@ def test_the_makefile_names_the_oldest_python():
 @pytest.mark.parametrize(
     ("arguments", "variables"), [(["DEVICE=cuda"], {}), ([], {"DEVICE": "cuda"})]
 )
-def test_device_reaches_the_commands(tmp_path, arguments, variables):
-    wrapper = tmp_path / "wrapper.mk"
-    wrapper.write_text(f"include {ROOT.as_posix()}/Makefile\nshow:\n\t@echo device=$$DEVICE\n")
-    shown = make("-f", str(wrapper), "show", *arguments, **variables)
+def test_device_reaches_the_commands(folder, arguments, variables):
+    (folder / "show.mk").write_text("show:\n\t@echo device=$$DEVICE\n")
+    shown = make("-f", "Makefile", "-f", "show.mk", "show", *arguments, folder=folder, **variables)
     assert shown.stdout.strip() == "device=cuda", shown.stderr
 
 
