@@ -1,14 +1,17 @@
 """The workflow: its steps run here as they run there."""
 
+import importlib.metadata
 import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 from project_files import PYTHONS, RANGES, ROOT, lower_bound, read
+from test_lock import PROJECT, publish
 from test_makefile import phony_targets
 
 WORKFLOW = yaml.safe_load(read(".github/workflows/ci.yml"))
@@ -36,12 +39,16 @@ needs_bash = pytest.mark.skipif(
 def test_the_oldest_job_runs_the_lower_bounds():
     oldest = VERSIONS["oldest"]
     assert oldest["python"] == lower_bound(PYTHONS)
-    for name in ("torch", "torchvision"):
-        assert oldest[name] == lower_bound(RANGES[name].specifier) + ".0"
+    assert oldest["lock"].split() == [
+        f"{name}=={lower_bound(RANGES[name][0].specifier)}.0" for name in ("torch", "torchvision")
+    ]
 
 
-def test_the_newest_job_runs_the_pins():
+def test_the_newest_job_runs_the_pins_and_weekly_the_newest_of_everything():
     assert set(VERSIONS["newest"]) == {"versions", "python"}
+    locking = step("Lock this job's versions")
+    assert locking["if"] == "matrix.lock || github.event_name == 'schedule'"
+    assert locking["env"] == {"LOCK": "${{ matrix.lock || '--upgrade' }}"}
 
 
 def test_workflow_runs_everywhere_and_weekly():
@@ -58,20 +65,49 @@ def test_workflow_calls_make_targets():
     assert {"lint", "test"} <= called <= phony_targets()
 
 
+@pytest.fixture
+def small_project(tmp_path, monkeypatch):
+    """A project with a lock like ours, and an index in a folder with one newer torch."""
+    index, folder = tmp_path / "index", tmp_path / "project"
+    for name, *versions in ("torch", "2.10.0", "2.15.0", "2.16.0"), ("torchvision", "0.25.0"):
+        for version in versions:
+            publish(index, name, version)
+    publish(index, "uv", importlib.metadata.version("uv"))
+    (folder / ".ci").mkdir(parents=True)
+    lock = read(".ci/lock.py").replace("https://pypi.org/simple", index.as_uri())
+    (folder / ".ci" / "lock.py").write_text(lock, encoding="utf-8")
+    dependencies = '"torch", "torchvision", "uv"'
+    project = PROJECT.format(dependencies=dependencies).replace('"tested"', "")
+    (folder / "pyproject.toml").write_text(project)
+    pins = [f"uv=={importlib.metadata.version('uv')}", "torch==2.15.0", "torchvision==0.25.0"]
+    (folder / "requirements.txt").write_text("\n".join([*pins, "-e .\n"]))
+    subprocess.run(["git", "init", "--quiet", folder], check=True)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    )
+    return folder
+
+
 @needs_bash
-def test_the_pinning_step_leaves_consistent_requirements(tmp_path):
-    shutil.copy(ROOT / "requirements.txt", tmp_path)
-    oldest = VERSIONS["oldest"]
-    variables = {name.upper(): oldest[name] for name in ("torch", "torchvision")}
-    run_step("Pin this job's torch", tmp_path, **variables)
-    before = read("requirements.txt").splitlines()
-    after = (tmp_path / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    assert len(before) == len(after)
-    changed = sorted(new for old, new in zip(before, after, strict=True) if old != new)
-    assert set(changed) <= {f"{name}=={oldest[name]}" for name in ("torch", "torchvision")}
-    assert [path.name for path in tmp_path.iterdir()] == ["requirements.txt"]
+@pytest.mark.parametrize(
+    ("lock", "torch"), [(VERSIONS["oldest"]["lock"], "2.10.0"), ("--upgrade", "2.16.0")]
+)
+def test_the_locking_step_takes_the_versions_of_the_job(small_project, lock, torch):
+    run_step("Lock this job's versions", small_project, LOCK=lock)
+    lines = (small_project / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert lines[-4:] == [
+        *(f"torch=={torch}", "torchvision==0.25.0", f"uv=={importlib.metadata.version('uv')}"),
+        "-e .",
+    ]
 
 
+MODULES = [*ROOT.glob("helpers/**/*.py"), *ROOT.glob("exercises/*.py")]
+EXERCISES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted(MODULES)
+    if path.stem.startswith("notebook_")
+]
 WARN = "import warnings; exec(compile({code!r}, 'x.py', 'exec'), {{'__name__': {module!r}}})"
 
 
@@ -80,7 +116,10 @@ WARN = "import warnings; exec(compile({code!r}, 'x.py', 'exec'), {{'__name__': {
     ("module", "category", "message", "fails"),
     [
         ("__main__", "DeprecationWarning", "old() is deprecated", True),
+        ("helpers", "DeprecationWarning", "old() is deprecated", True),
         ("helpers.data", "DeprecationWarning", "old() is deprecated", True),
+        (EXERCISES[0], "DeprecationWarning", "old() is deprecated", True),
+        (EXERCISES[-1], "DeprecationWarning", "old() is deprecated", True),
         ("torch.nn", "DeprecationWarning", "`torch.old` is deprecated", True),
         ("torch.nn", "FutureWarning", "old() is deprecated", True),
         ("some.library", "DeprecationWarning", "old() is deprecated", False),
