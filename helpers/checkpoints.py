@@ -11,16 +11,18 @@ import hashlib
 import os
 import pickle
 import random
+import re
+import secrets
+import time
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
@@ -31,7 +33,8 @@ from helpers.metrics import History
 FORMAT = 1
 SEAL = b"sha256 "  # the archive's comment begins with it, 64 hexadecimal digits follow
 DIGITS = 64
-LOCK_PATIENCE = 60.0  # seconds to wait for another process that saves to the same path
+ABANDONED = 3600.0  # seconds without a write, after which an unfinished file is a killed process's
+PATIENCE = 5.0  # seconds to wait, on Windows, for whoever is reading the file to be replaced
 ENTRIES = {
     "format",
     "torch_version",
@@ -91,7 +94,7 @@ def save_checkpoint(
     CUDA, MPS) are saved as well. Folders that are missing are made.
 
     Args:
-        path: the file; beside it lie `.NAME.lock` and, while saving, `.NAME.unfinished`.
+        path: the file; while saving, `.NAME.….unfinished` lies beside it.
         model: its state_dict is saved: parameters and buffers, from any device.
         optimizer, scheduler: their state_dicts, if given.
         loader: a loader with a state_dict (as BatchLoader) or a DataLoader with a generator.
@@ -183,21 +186,55 @@ def _target(path: str | os.PathLike[str]) -> Path:
 
 
 def _replace(target: Path, state: dict[str, Any]) -> None:
-    if target.is_dir():
-        raise IsADirectoryError("it is a folder, expected the path of a file")
+    if kind := _no_regular_file(target):
+        raise OSError(f"it is {kind}, expected the path of a file")
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    # The lock keeps two processes from writing into one unfinished file. What a killed process
-    # left is overwritten, so at most one lies there.
-    with FileLock(target.with_name(f".{target.name}.lock"), timeout=LOCK_PATIENCE):
+    # Two processes that save to one path never write into one file, and renaming is atomic: no
+    # lock is needed, which some network file systems do not have.
+    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}.unfinished")
+    try:
+        with unfinished.open("x+b") as file:
+            _sweep(target, now=os.fstat(file.fileno()).st_mtime)
+            _write(file, state)
+        _rename(unfinished, target)
+    except BaseException:  # Ctrl-C as well
+        unfinished.unlink(missing_ok=True)
+        raise
+    _flush_folder(target.parent)
+
+
+def _no_regular_file(path: Path) -> str | None:
+    """What lies there if no file does: a device would be replaced, a pipe waited for."""
+    if os.path.isdir(path):
+        return "a folder"
+    there = os.path.exists(path) and not os.path.isfile(path)
+    return "a device, a pipe or a socket" if there else None
+
+
+def _sweep(target: Path, now: float) -> None:
+    """Remove the unfinished files that killed processes left.
+
+    `now` is by the clock of the file system, which need not be that of this machine.
+    """
+    ours = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}\.unfinished")
+    with suppress(OSError):  # as in a folder that may be written to but not listed
+        for path in filter(lambda path: ours.fullmatch(path.name), target.parent.iterdir()):
+            with suppress(OSError):  # another process was faster
+                if path.stat().st_mtime < now - ABANDONED:
+                    path.unlink()
+
+
+def _rename(unfinished: Path, target: Path) -> None:
+    """Put the file in its place; Windows refuses while another process is at the old one."""
+    start = time.monotonic()
+    while True:
         try:
-            with unfinished.open("w+b") as file:
-                _write(file, state)
             unfinished.replace(target)
-        except BaseException:  # Ctrl-C as well
-            unfinished.unlink(missing_ok=True)
-            raise
-        _flush_folder(target.parent)
+            return
+        except PermissionError:
+            if os.name != "nt" or time.monotonic() - start > PATIENCE:
+                raise
+            time.sleep(0.01)
 
 
 def _write(file: BinaryIO, state: dict[str, Any]) -> None:
@@ -216,8 +253,8 @@ def _write(file: BinaryIO, state: dict[str, Any]) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Put the rename on the disk, where the system lets a folder be opened (not on Windows)."""
-    if os.name == "posix":
+    """Put the rename on the disk, where the system can; Windows and some network drives cannot."""
+    with suppress(OSError):  # the new file is in its place already
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -231,8 +268,6 @@ def _reason(error: BaseException) -> str:
         return "it holds more than tensors and plain values and could not be loaded again safely"
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, TimeoutError):
-            return f"another process was still saving there after {LOCK_PATIENCE:.0f} s"
         if isinstance(cause, OSError):
             return cause.strerror or str(cause)
         cause = cause.__cause__ or cause.__context__
@@ -260,12 +295,14 @@ def _sha256(file: BinaryIO, size: int) -> str:
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The dict that `save_checkpoint` wrote, whole and of a known format."""
     target = _target(path)
+    if kind := _no_regular_file(target):
+        raise CheckpointError(f"{path} is {kind}, expected a checkpoint file")
     try:
         with target.open("rb") as file:
             problem = _damage(file)
             state = None if problem else _unpickled(file)
     except Exception as error:
-        raise CheckpointError(f"{path} {_why_unread(target, error)}") from error
+        raise CheckpointError(f"{path} {_why_unread(error)}") from error
     if problem is not None:
         raise CheckpointError(f"{path} {problem}")
     return _checked(path, state)
@@ -276,11 +313,9 @@ def _unpickled(file: BinaryIO) -> Any:
     return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def _why_unread(target: Path, error: Exception) -> str:
+def _why_unread(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "does not exist, expected a checkpoint file"
-    if os.path.isdir(target):
-        return "is a folder, expected a checkpoint file"
     if isinstance(error, pickle.UnpicklingError):
         return "holds more than tensors and plain values; reading that could run code: not loaded"
     if isinstance(error, OSError):

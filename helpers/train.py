@@ -9,6 +9,7 @@ whole batch. Notebook 14_scaling_out builds it. A checkpoint that is there alrea
 """
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -33,6 +34,7 @@ from helpers.data import SOURCES, BatchLoader, fashion_mnist
 from helpers.devices import pick_device, set_seed
 from helpers.metrics import History
 from helpers.models import LeNet
+from helpers.streams import forgiving_streams, say
 from helpers.training import fit
 
 PATIENCE = timedelta(minutes=10)  # for a process that does not answer any more
@@ -146,6 +148,39 @@ def _train(
     )
 
 
+def _setting(name: str, lowest: int, highest: float) -> int:
+    """A number that torchrun has put into the environment."""
+    text = os.environ.get(name, "")
+    try:
+        value = int(text)
+    except ValueError:
+        value = lowest - 1
+    if lowest <= value <= highest:
+        return value
+    most = "" if highest == math.inf else f" and at most {highest}"
+    raise ValueError(
+        f"{name} must be a whole number of at least {lowest}{most}, as torchrun sets it, "
+        f"got {repr(text) if text else 'nothing'}"
+    )
+
+
+def _place() -> tuple[int, int]:
+    """The number of this process and how many there are; one without WORLD_SIZE, whatever else.
+
+    An empty variable counts as not set.
+    """
+    world_size = _setting("WORLD_SIZE", 1, math.inf) if os.environ.get("WORLD_SIZE") else 1
+    if world_size == 1:
+        return 0, 1
+    rank = _setting("RANK", 0, world_size - 1)
+    _setting("MASTER_PORT", 1, 65535)
+    if not os.environ.get("MASTER_ADDR"):
+        raise ValueError(
+            "MASTER_ADDR must be the address of process 0, as torchrun sets it, got nothing"
+        )
+    return rank, world_size
+
+
 def _own_gpu(local_rank: int) -> torch.device:
     """The GPU of this process alone; two on one would wait for each other forever."""
     if local_rank >= torch.cuda.device_count():
@@ -183,13 +218,13 @@ def _join(backend: str) -> None:
 @contextmanager
 def _processes(name: str | None) -> Iterator[tuple[torch.device, int, int]]:
     """Join the other processes that torchrun started, if any: device, rank, number of processes."""
-    world_size = int(os.environ.get("WORLD_SIZE", 1))
+    _, world_size = _place()
     device = pick_device(name)
     if world_size == 1:
         yield device, 0, 1
         return
     if device.type == "cuda":
-        device = _own_gpu(int(os.environ["LOCAL_RANK"]))
+        device = _own_gpu(_setting("LOCAL_RANK", 0, world_size - 1))
     _join("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device, dist.get_rank(), world_size
@@ -294,23 +329,28 @@ def _summary(history: History, seconds: float) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code: 0 done, 1 failed, 130 stopped by Ctrl-C.
 
-    Arguments that cannot be are argparse's affair: one sentence, and exit code 2.
+    Arguments that cannot be are argparse's affair: one sentence, and exit code 2. What stdout and
+    stderr do not take, or where there are none, changes nothing about it.
     """
-    parser, start = _parser(), time.perf_counter()
-    arguments = parser.parse_args(argv)
-    first = os.environ.get("RANK", "0") == "0"
+    with forgiving_streams():
+        return _run_and_tell(_parser().parse_args(argv))
+
+
+def _run_and_tell(arguments: argparse.Namespace) -> int:
+    start, where, rank = time.perf_counter(), "", 0
     try:
+        rank, world_size = _place()
+        where = f" (process {rank})" if world_size > 1 else ""
         history = run(arguments)
     except (CheckpointError, FloatingPointError, OSError, ValueError, RuntimeError) as error:
-        where = "" if "RANK" not in os.environ else f" (process {os.environ['RANK']})"
         sys.stderr.write(f"helpers.train failed{where}: {_sentence(error)}\n")  # whole lines
         return FAILED
     except KeyboardInterrupt:  # before the training, which keeps its history at Ctrl-C
         return INTERRUPTED
     if history.interrupted:
         return INTERRUPTED
-    if first:
-        print(_summary(history, time.perf_counter() - start))
+    if rank == 0:
+        say(_summary(history, time.perf_counter() - start))
     return 0
 
 

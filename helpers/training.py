@@ -21,6 +21,7 @@ from tqdm import tqdm
 from helpers.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from helpers.data import BatchLoader
 from helpers.metrics import History, Metrics, check_label_range, check_labels
+from helpers.streams import Forgiving, say
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 Loader = Iterable[tuple[Tensor, Tensor]]
@@ -41,7 +42,7 @@ class _Tally:
 
     def metrics(self) -> Metrics:
         losses = torch.stack(self.losses).cpu().double()  # on the CPU: MPS has no float64
-        sizes = torch.tensor(self.sizes, dtype=torch.float64)
+        sizes = torch.tensor(self.sizes, dtype=torch.float64, device="cpu")
         correct = torch.stack(self.correct).sum()
         sums = torch.stack([losses @ sizes, correct.cpu().double(), sizes.sum()])
         loss, right, count = _over_all_processes(sums, correct.device).tolist()
@@ -97,6 +98,21 @@ def _check_images(images: Tensor) -> None:
         )
 
 
+def _forward(model: nn.Module, images: Tensor) -> Tensor:
+    """What the model returns; if it fails because its numbers are of another kind, say so."""
+    try:
+        return model(images)
+    except RuntimeError as error:
+        kinds = {p.dtype for p in model.parameters() if p.is_floating_point()}
+        if images.dtype in kinds or not kinds or "type" not in str(error):
+            raise
+        names = ", ".join(sorted(map(str, kinds)))
+        raise TypeError(
+            f"images are {images.dtype} but the model's parameters are {names}: "
+            f"model.to({images.dtype}) makes them alike"
+        ) from error
+
+
 def _check_answer(logits: Tensor, labels: Tensor, trusted_classes: int | None) -> None:
     """Raise unless the labels fit the logits; before a GPU sees a label that would crash it."""
     if logits.ndim != 2:
@@ -120,10 +136,11 @@ def _passes(
     # batch, while they are still where the loader put them.
     trusted_classes = loader.num_classes if isinstance(loader, BatchLoader) else None
     # On stdout like the report, and gone without a trace when the epoch ends.
-    bar = tqdm(loader, desc=title, disable=title is None, leave=False, file=sys.stdout)
+    file, silent = Forgiving(sys.stdout), title is None
+    bar = tqdm(loader, desc=title, disable=silent, leave=False, file=file, dynamic_ncols=True)
     for images, labels in bar:
         _check_images(images)
-        logits = model(images.to(device, non_blocking=True))
+        logits = _forward(model, images.to(device, non_blocking=True))
         _check_answer(logits, labels, trusted_classes)
         labels = labels.to(device, non_blocking=True)
         loss = loss_fn(logits, labels)
@@ -243,7 +260,8 @@ def train_epoch(
         progress: show a bar meanwhile.
 
     Raises:
-        TypeError: images are not floating point, or labels are not int64.
+        TypeError: images are not floating point or of another dtype than the model, or labels are
+            not int64.
         ValueError: the loader is empty, shapes do not fit, a label is not in 0..C-1, the optimizer
             holds none of the model's parameters, or all are frozen.
         FloatingPointError: the loss became NaN or infinite.
@@ -285,7 +303,8 @@ def evaluate(model: nn.Module, loader: Loader, loss_fn: LossFunction = F.cross_e
         loss_fn: maps (logits, labels) to the mean loss over the batch.
 
     Raises:
-        TypeError: images are not floating point, or labels are not int64.
+        TypeError: images are not floating point or of another dtype than the model, or labels are
+            not int64.
         ValueError: the loader is empty, shapes do not fit, or a label is not in 0..C-1.
     """
     _check_loader(loader, "loader")
@@ -380,7 +399,8 @@ def fit(
         progress: show a bar while an epoch runs and a line as it ends.
 
     Raises:
-        TypeError: images are not floating point, or labels are not int64.
+        TypeError: images are not floating point or of another dtype than the model, or labels are
+            not int64.
         ValueError: `epochs`, a loader, the labels, the optimizer or the schedule do not fit.
         FloatingPointError: the loss became NaN or infinite; epoch, batch and rate are named.
         CheckpointError: the checkpoint cannot be written or read, or is of another training.
@@ -392,7 +412,7 @@ def fit(
     saved = {**parts, "model": _plain(model)}
     history, done = _start(checkpoint, epochs, saved)
     if progress and done:
-        print(f"{checkpoint} holds epoch {done} of {epochs}: {_what_is_left(done, epochs)}")
+        say(f"{checkpoint} holds epoch {done} of {epochs}: {_what_is_left(done, epochs)}")
     try:
         for epoch in range(done + 1, epochs + 1):
             train, test, seconds = _epoch(parts, test_loader, loss_fn, epoch, progress)
@@ -400,8 +420,8 @@ def fit(
             if checkpoint is not None and _first_process():
                 save_checkpoint(checkpoint, **saved, history=history, epoch=epoch)
             if progress:
-                print(_report(epoch, epochs, train, test, seconds))
+                say(_report(epoch, epochs, train, test, seconds))
     except KeyboardInterrupt:
         history.interrupted = True
-        print(f"stopped by Ctrl-C: {history.epochs} of {epochs} epochs are whole and kept")
+        say(f"stopped by Ctrl-C: {history.epochs} of {epochs} epochs are whole and kept")
     return history

@@ -1,6 +1,8 @@
 """helpers.checkpoints: kills, full disks, damage and malice, and resuming without a difference."""
 
+import contextlib
 import copy
+import errno
 import hashlib
 import io
 import os
@@ -8,10 +10,13 @@ import pickle
 import random
 import shutil
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -120,7 +125,7 @@ def test_a_checkpoint_comes_back_whole(tmp_path):
     assert differences(kept[0], checkpoint.model) == []
     x = torch.rand(5, 1, 6, 6)
     torch.testing.assert_close(other.eval()(x), model.eval()(x), rtol=0, atol=0)
-    assert sorted(os.listdir(path.parent)) == [".lenet.pt.lock", "lenet.pt"]
+    assert os.listdir(path.parent) == ["lenet.pt"]
 
 
 def test_the_file_opens_without_helpers_too(tmp_path):
@@ -206,7 +211,7 @@ def plain_dataloader():
     return DataLoader(floats(), 32, shuffle=True)  # draws from the shared generator
 
 
-def training(recipe, loader, seed=0, epochs=5):
+def training(recipe, loader, seed=0, epochs=3):
     """A model and whatever else a call of fit needs, as a fresh process would make them."""
     model, train_loader = make_model(seed), loader()
     optimizer, scheduler = recipe(model, epochs * len(train_loader))
@@ -229,7 +234,7 @@ def outcome(model, loader, parts, history):
 @pytest.mark.parametrize("loader", [make_loader, seeded_dataloader, plain_dataloader])
 @pytest.mark.parametrize("recipe", [momentum, adam_one_cycle, sgd_cosine])
 def test_resuming_equals_never_having_stopped(tmp_path, recipe, loader, say):
-    epochs = 5
+    epochs = 3
     random.seed(1), np.random.seed(1)  # noqa: NPY002
     model, train_loader, parts = training(recipe, loader)
     run = {"epochs": epochs, "progress": False}
@@ -305,16 +310,16 @@ def test_a_finished_training_is_loaded_and_not_repeated(tmp_path, capsys):
 
 def test_ctrl_c_and_the_same_call_again(tmp_path, capsys, ctrl_c_arrives):
     model, loader, parts = training(adam_one_cycle, make_loader)
-    expected = fit(model, loader, **parts, epochs=5, progress=False)
+    expected = fit(model, loader, **parts, epochs=3, progress=False)
     model, loader, parts = training(adam_one_cycle, make_loader)
-    pressed = CtrlC(loader, epoch=3)
-    history = fit(model, pressed, **parts, epochs=5, checkpoint=tmp_path / "a.pt")
-    assert history.interrupted and history.epochs == 2
+    pressed = CtrlC(loader, epoch=2)
+    history = fit(model, pressed, **parts, epochs=3, checkpoint=tmp_path / "a.pt")
+    assert history.interrupted and history.epochs == 1
     capsys.readouterr()
-    history = fit(model, pressed, **parts, epochs=5, checkpoint=tmp_path / "a.pt")  # live objects
+    history = fit(model, pressed, **parts, epochs=3, checkpoint=tmp_path / "a.pt")  # live objects
     assert not history.interrupted and history.train_loss == expected.train_loss
     assert capsys.readouterr().out.startswith(
-        f"{tmp_path / 'a.pt'} holds epoch 2 of 5: going on from there\n"
+        f"{tmp_path / 'a.pt'} holds epoch 1 of 3: going on from there\n"
     )
 
 
@@ -334,66 +339,6 @@ class CtrlC:
             if self.left == 0 and number == 1:
                 signal.raise_signal(signal.SIGINT)
             yield batch
-
-
-TRAINING = """
-    import sys, torch
-    from torch import nn
-    from helpers.checkpoints import load_checkpoint
-    from helpers.data import BatchLoader
-    from helpers.training import fit
-
-    class Slowly(BatchLoader):
-        def __iter__(self):
-            for batch in super().__iter__():
-                print("batch", flush=True)
-                sys.stdin.readline()
-                yield batch
-
-    torch.manual_seed(0)
-    images = torch.randint(256, (60, 6, 6), dtype=torch.uint8)
-    loader = Slowly(images, torch.arange(60) % 4, 20, shuffle=True)
-    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.2), nn.Linear(36, 4))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    fit(model, loader, optimizer=optimizer, epochs=3, checkpoint=sys.argv[1], progress=False)
-    print("done", flush=True)
-"""
-
-
-def run_training(path, kill_after=None):
-    """Train in a process of its own, killed when it has had so many batches. None: to the end."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(TRAINING), str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    batches = 0
-    while process.stdout.readline() == "batch\n":
-        if batches == kill_after:
-            process.kill()
-            break
-        batches += 1
-        process.stdin.write("\n")
-        process.stdin.flush()
-    process.communicate(timeout=60)
-    return batches, process.returncode
-
-
-@pytest.mark.slow
-def test_a_training_that_is_killed_goes_on_in_a_new_process(tmp_path):
-    assert run_training(tmp_path / "whole.pt") == (9, 0)
-    for kill_after in (1, 4, 8):
-        batches, code = run_training(tmp_path / "killed.pt", kill_after)
-        assert batches == kill_after and code != 0
-        kept = load_checkpoint(tmp_path / "killed.pt").epoch
-        assert kept == kill_after // 3
-        assert run_training(tmp_path / "killed.pt") == (9 - 3 * kept, 0)
-        whole, resumed = (load_checkpoint(tmp_path / f"{n}.pt") for n in ("whole", "killed"))
-        for part in ("epoch", "model", "optimizer", "loader"):
-            assert differences(getattr(whole, part), getattr(resumed, part)) == []
-        assert resumed.history.train_loss == whole.history.train_loss
-        (tmp_path / "killed.pt").unlink()
 
 
 # Killed while saving
@@ -430,39 +375,69 @@ SAVER = """
 
 @pytest.mark.slow
 @posix
-def test_200_kills_while_saving(tmp_path, say):
+def test_100_kills_while_saving(tmp_path, say):
     path, chance = tmp_path / "model.pt", random.Random(0)
     model = nn.Linear(300, 1000, bias=False)
     model.weight.data.zero_()
+    start = time.perf_counter()
     save_checkpoint(path, model=model)
+    one_save = time.perf_counter() - start
     server = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(SAVER)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    epoch = whole = torn = 0
-    for _ in range(200):
+    epoch = whole = 0
+    torn = set()
+    for _ in range(100):
         server.stdin.write(f"{path} {epoch}\n")
         server.stdin.flush()
         child = int(server.stdout.readline())
-        time.sleep(chance.uniform(0, 0.08))
+        while set(os.listdir(tmp_path)) <= {"model.pt", *torn}:
+            os.kill(child, 0)  # it has not begun to write, and is alive
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 2 * one_save))
         os.kill(child, signal.SIGKILL)
         finished = epoch + int(server.stdout.readline())
         checkpoint = load_checkpoint(path)
         # The last save that returned, or the next, which was renamed but could not say so.
         assert checkpoint.epoch in (finished, finished + 1)
         whole += bool((checkpoint.model["weight"] == checkpoint.epoch).all())
-        names = set(os.listdir(tmp_path))
-        torn += ".model.pt.unfinished" in names
-        assert names <= {"model.pt", ".model.pt.lock", ".model.pt.unfinished"}
+        torn = set(os.listdir(tmp_path)) - {"model.pt"}
         epoch = checkpoint.epoch
     server.stdin.close()
-    assert server.wait(timeout=30) == 0
-    say(f"200 kills, {torn} in the middle of writing: {whole} of 200 files are whole")
-    assert whole == 200 and torn >= 20
+    assert server.wait(timeout=240) == 0
+    say(f"100 kills, {len(torn)} in the middle of writing: {whole} of 100 files are whole")
+    assert whole == 100 and len(torn) >= 20
+    for name in torn:
+        age(tmp_path / name, hours=2)
     save_checkpoint(path, model=model)
-    assert sorted(os.listdir(tmp_path)) == [".model.pt.lock", "model.pt"]
+    assert os.listdir(tmp_path) == ["model.pt"]
+
+
+def age(path, hours):
+    """Make a file look as if nobody had written to it for so long."""
+    then = path.stat().st_mtime - hours * 3600
+    os.utime(path, (then, then))
+
+
+def test_only_what_a_killed_process_left_an_hour_ago_is_removed(tmp_path):
+    """Not the file that another process is just writing, nor anything that is not ours."""
+    path, code = tmp_path / "[a].pt", "0123456789abcdef"
+    left = tmp_path / f".[a].pt.{code}.unfinished"
+    young = tmp_path / f".[a].pt.{code[::-1]}.unfinished"
+    others = [
+        tmp_path / f".[a].ptx.{code}.unfinished",
+        tmp_path / f".a.pt.{code}.unfinished",
+        tmp_path / ".[a].pt.mine.unfinished",
+        tmp_path / f"[a].pt.{code}.unfinished",
+    ]
+    for file in (left, young, *others):
+        file.write_bytes(b"half a checkpoint")
+        age(file, hours=0.5 if file == young else 2)
+    save_checkpoint(path, model=make_model())
+    assert sorted(tmp_path.iterdir()) == sorted([path, young, *others])
 
 
 @pytest.mark.slow
@@ -481,11 +456,37 @@ def test_two_processes_may_save_to_one_path(tmp_path):
         for n in (1, 2)
     ]
     for process in both:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors.decode()
     checkpoint = load_checkpoint(path)
     assert (checkpoint.model["weight"] == checkpoint.epoch).all()
-    assert sorted(os.listdir(tmp_path)) == [".a.pt.lock", "a.pt"]
+    assert os.listdir(tmp_path) == ["a.pt"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="injects the error into POSIX's locks")
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    """As NFS often is: nothing of a training would be saved there."""
+    import fcntl
+
+    def no_locks(*arguments):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    monkeypatch.setattr(fcntl, "lockf", no_locks)
+    save_checkpoint(tmp_path / "a.pt", model=make_model(), epoch=1)
+    assert load_checkpoint(tmp_path / "a.pt").epoch == 1
+
+
+@pytest.mark.skipif(os.name != "nt", reason="elsewhere an open file can be replaced")
+def test_windows_waits_for_a_process_that_reads_the_file(tmp_path):
+    path = tmp_path / "a.pt"
+    save_checkpoint(path, model=make_model(), epoch=1)
+    with path.open("rb") as file:
+        closing = threading.Timer(0.5, file.close)
+        closing.start()
+        save_checkpoint(path, model=make_model(), epoch=2)
+        closing.join()
+    assert load_checkpoint(path).epoch == 2
 
 
 # Saving that fails
@@ -504,8 +505,8 @@ TRY_TO_SAVE = """
     except CheckpointError as error:
         print(error)
     assert path.read_bytes() == before
-    names = sorted(p.name for p in path.parent.iterdir())
-    assert names == [".a.pt.lock", "a.pt"], names
+    names = [p.name for p in path.parent.iterdir()]
+    assert names == ["a.pt"], names
 """
 
 
@@ -559,6 +560,23 @@ def test_no_permission(open_folder):
     assert said == f"cannot save {path}: Permission denied; {UNCHANGED}"
 
 
+@posix
+def test_a_folder_that_may_be_written_to_but_not_listed_or_flushed(open_folder):
+    """As on some network drives, too: the new epoch is there, so no word of a failure."""
+    path = open_folder / "a.pt"
+    script = textwrap.dedent("""
+        import os, sys, torch
+        from helpers.checkpoints import save_checkpoint
+        path = sys.argv[1]
+        os.chmod(os.path.dirname(path), 0o333)
+        {become_nobody}
+        save_checkpoint(path, model=torch.nn.Linear(2, 2), epoch=3)
+    """).format(become_nobody=BECOME_NOBODY)
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert load_checkpoint(path).epoch == 3
+
+
 class Unpicklable(nn.Linear):
     def get_extra_state(self):
         return lambda: "no pickle takes me"
@@ -594,7 +612,44 @@ def test_a_state_that_cannot_be_saved_leaves_the_old_file(tmp_path, model, error
     with pytest.raises(error, match=reason):
         save_checkpoint(path, model=model)
     assert path.read_bytes() == before
-    assert sorted(os.listdir(tmp_path)) == [".a.pt.lock", "a.pt"]
+    assert os.listdir(tmp_path) == ["a.pt"]
+
+
+@pytest.fixture(params=["pipe", "device", "socket"])
+def no_file(request, tmp_path):
+    """Something that is neither a file nor a folder."""
+    path = tmp_path / "a.pt"
+    if os.name == "nt":
+        pytest.skip("needs POSIX's special files")
+    if request.param == "pipe":
+        os.mkfifo(path)
+        held = os.open(path, os.O_RDWR)  # or whoever opens it waits for somebody to write
+        yield path
+        os.close(held)
+    elif request.param == "device":
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o600, os.stat(os.devnull).st_rdev)
+        except PermissionError:
+            pytest.skip("only root may make a device")
+        yield path
+    else:
+        with socket.socket(socket.AF_UNIX) as server, contextlib.chdir(tmp_path):
+            server.bind("a.pt")  # the whole path may be too long for a socket
+            yield path
+
+
+def test_what_is_no_file_is_neither_replaced_nor_read(no_file):
+    """Root would lose /dev/null; a pipe would be waited for without end."""
+    kind, model = stat.S_IFMT(no_file.stat().st_mode), make_model()
+    what = "is a device, a pipe or a socket, expected"
+    with pytest.raises(
+        CheckpointError, match=f"cannot save {no_file}: it {what} the path of a file"
+    ):
+        save_checkpoint(no_file, model=model)
+    with pytest.raises(CheckpointError, match=f"{no_file} {what} a checkpoint file"):
+        fit(model, make_loader(), optimizer=sgd(model), epochs=1, checkpoint=no_file)
+    assert stat.S_IFMT(no_file.stat().st_mode) == kind
+    assert os.listdir(no_file.parent) == ["a.pt"]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
@@ -724,25 +779,28 @@ def test_files_that_are_no_checkpoints(saved, make, reason):
 
 @posix
 def test_a_file_that_may_not_be_read(open_folder):
-    path = open_folder / "a.pt"
+    paths = open_folder / "shut file.pt", open_folder / "shut folder" / "a.pt"
     script = textwrap.dedent("""
         import os, sys, torch
         from helpers.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
-        path = sys.argv[1]
-        save_checkpoint(path, model=torch.nn.Linear(2, 2))
-        load_checkpoint(path)
-        os.chmod(os.path.dirname(path) if sys.argv[2] == "folder" else path, 0)
-        {become_nobody}
-        try:
+        file, inside = sys.argv[1:]
+        for path in (file, inside):
+            save_checkpoint(path, model=torch.nn.Linear(2, 2))
             load_checkpoint(path)
-        except CheckpointError as error:
-            print(error)
+        os.chmod(file, 0)
+        os.chmod(os.path.dirname(inside), 0)
+        {become_nobody}
+        for path in (file, inside):
+            try:
+                load_checkpoint(path)
+            except CheckpointError as error:
+                print(error)
     """).format(become_nobody=BECOME_NOBODY)
-    for shut in ("file", "folder"):
-        done = subprocess.run(
-            [sys.executable, "-c", script, str(path), shut], capture_output=True, text=True
-        )
-        assert done.stdout == f"{path} cannot be read: Permission denied\n", done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, paths)], capture_output=True, text=True
+    )
+    said = [f"{path} cannot be read: Permission denied" for path in paths]
+    assert done.stdout.splitlines() == said, done.stderr
 
 
 def test_the_checkpoint_of_another_model(saved):
@@ -1006,4 +1064,3 @@ def test_history_survives_a_round_trip(tmp_path):
     history.add(Metrics(0.5, 0.25), Metrics(0.75, 0.5), 1.5)
     save_checkpoint(tmp_path / "a.pt", model=make_model(), history=history, epoch=1)
     assert load_checkpoint(tmp_path / "a.pt").history == history
-    assert checkpoints.FORMAT == 1
