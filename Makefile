@@ -69,9 +69,9 @@ $(STAMP): requirements.txt pyproject.toml .ci/check_setup.py $(VENV_PYTHON)
 	  echo "Making .venv with $(PYTHON)"; rm -rf .venv; $(PYTHON) -m venv .venv; }
 	@echo "Installing requirements.txt; the first time this downloads PyTorch, a few gigabytes on Linux"
 	@$(VENV_PYTHON) -m pip install --disable-pip-version-check --no-user -r requirements.txt || { \
-	  echo "pip could not install everything; its last lines say why. \"from versions: none\" or \"Retrying\"" >&2; \
-	  echo "means that it reached no package index: look at the network and the proxy, then say" >&2; \
-	  echo "make setup again. It goes on where it stopped." >&2; exit 1; }
+	  echo "pip could not install everything; its reason stands above. Where that speaks of retries," >&2; \
+	  echo "or says \"from versions: none\", it reached no package index: look at the network and the" >&2; \
+	  echo "proxy. Then say make setup again; it goes on where it stopped." >&2; exit 1; }
 	$(VENV_PYTHON) .ci/check_setup.py
 	@touch $(STAMP)
 

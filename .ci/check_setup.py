@@ -1,18 +1,15 @@
 """Check that the environment has what the notebooks need, with a torch that fits torchvision."""
 
 import importlib
-import importlib.util
+import os
 import platform
+import re
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
-REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
-NEEDED = (
-    *("numpy", "matplotlib", "networkx", "pooch", "filelock", "tqdm"),
-    *("loky", "psutil", "safetensors", "helpers"),
-)
-TOOLS = ("jupyterlab", "nbval", "pytest")  # looked for only: JupyterLab takes seconds to import
+ROOT = Path(__file__).resolve().parent.parent
 
 NOT_INSTALLED = """\
 {name} is missing from, or damaged in, the environment of {python}
@@ -31,6 +28,8 @@ Remove both, and install both from one place:
 or, for the smaller packages without CUDA, put this line between the two:
     {python} -m pip install {pins} --index-url https://download.pytorch.org/whl/cpu"""
 
+NOWHERE = "(not installed)"
+
 
 class SetupError(Exception):
     """What is wrong with the environment, and what to do about it."""
@@ -41,27 +40,33 @@ def installed_version(name):
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return "(not installed)"
+        return NOWHERE
 
 
 def pins(*names):
-    """The lines of requirements.txt for these packages, as one string."""
-    lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
-    return " ".join(line for line in lines if line.partition("==")[0] in names)
+    """What requirements.txt says of these packages, as one string: "torch==2.15.0 …"."""
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    found = re.findall(r"^([\w.-]+)(==[\w.+]+)", text, re.MULTILINE)
+    return " ".join(name + version for name, version in found if name in names)
+
+
+def names(requirements):
+    """The names in a list of requirements such as "numpy>=2.0"."""
+    return [re.match(r"[\w.-]+", requirement)[0] for requirement in requirements]
 
 
 def load(name):
     """Import a package; SetupError if it is not there or is damaged."""
     try:
         return importlib.import_module(name)
-    except (ImportError, OSError) as error:
+    except Exception as error:  # half a package can fail in any way
         raise missing(name, error) from error
 
 
 def find(name):
     """Look for a package without importing it; SetupError if it is not there."""
-    if importlib.util.find_spec(name) is None:
-        raise missing(name, "No module of this name")
+    if installed_version(name) == NOWHERE:
+        raise missing(name, "No package of this name")
 
 
 def missing(name, error):
@@ -72,7 +77,7 @@ def missing(name, error):
 def load_torch_pair():
     """Import torch and torchvision, and run one of torchvision's compiled operators."""
     torch = load("torch")
-    if installed_version("torchvision") == "(not installed)":
+    if installed_version("torchvision") == NOWHERE:
         load("torchvision")
     try:
         torchvision = importlib.import_module("torchvision")
@@ -104,12 +109,15 @@ def devices(torch):
 
 def main():
     """Print one line on a good environment, or what is wrong and how to repair it."""
+    os.environ.pop("MPLBACKEND", None)  # one that matplotlib does not know is no fault of .venv
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     try:
         torch, torchvision = load_torch_pair()
-        for name in NEEDED:
-            load(name)
-        for name in TOOLS:
-            find(name)
+        for name in names(project["dependencies"]):
+            load(name.replace("-", "_"))
+        load("helpers")
+        for name in names(project["optional-dependencies"]["dev"]):
+            find(name)  # only that, since some of them take seconds to import
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1

@@ -4,10 +4,13 @@ import importlib.metadata
 import os
 import platform
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import tomllib
+import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -148,6 +151,110 @@ def test_device_reaches_the_commands(folder, arguments, variables):
     assert shown.stdout.strip() == "device=cuda", shown.stderr
 
 
+@needs_make
+def test_settings_for_another_python_do_not_reach_the_commands(folder):
+    """Where pip downloads from does, and what the weekly job makes an error."""
+    mixing = ["PYTHONHOME", "PYTHONPATH", "PYTHONOPTIMIZE", "PIP_USER", "PIP_TARGET"]
+    his = ["PIP_INDEX_URL", "HTTPS_PROXY", "PYTHONWARNINGS", "FASHION_MNIST_DIR"]
+    names = mixing + his
+    echo = " ".join(f"{name}=$${name}" for name in names)
+    (folder / "show.mk").write_text(f"show:\n\t@echo {echo}\n")
+    variables = dict.fromkeys(names, "yes")
+    shown = make("-f", "Makefile", "-f", "show.mk", "show", folder=folder, **variables)
+    seen = dict(entry.split("=") for entry in shown.stdout.split())
+    assert seen == dict.fromkeys(mixing, "") | dict.fromkeys(his, "yes")
+
+
+def put_wheel(folder, name):
+    """Write a wheel with one empty module, and return the file."""
+    info = f"{name}-1.0.dist-info"
+    wheel = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(f"{name}.py", "")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return wheel
+
+
+@pytest.fixture
+def small_project(folder):
+    """A project whose setup installs one empty package and then looks for it in .venv."""
+    put_wheel(folder, "little")
+    (folder / "requirements.txt").write_text("./little-1.0-py3-none-any.whl\n")
+    (folder / "pyproject.toml").touch()
+    (folder / ".ci").mkdir()
+    check = "import little, sys\nassert '.venv' in little.__file__\nprint('Ready')\n"
+    (folder / ".ci" / "check_setup.py").write_text(check)
+    return folder
+
+
+@needs_make
+def test_a_setup_under_settings_that_would_spoil_it(small_project, tmp_path):
+    """A cluster's login script may set all of these, for its own Python."""
+    pip = pytest.importorskip("pip", reason="this environment was made without pip")
+    venv.create(small_project / ".venv", symlinks=os.name != "nt")
+    (site,) = small_project.glob(".venv/**/site-packages")
+    shutil.copytree(Path(pip.__file__).parent, site / "pip")  # faster than to have it installed
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("little", "pip"):
+        (other / f"{name}.py").write_text("raise SystemExit('the wrong Python')")
+    (other / "pip.conf").write_text("[install]\nuser = true\nno-index = true\n")
+    before = sorted(other.iterdir())
+    spoilers = dict.fromkeys(["PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX"], str(other))
+    config = str(other / "pip.conf")
+    done = make("setup", folder=small_project, PIP_USER="1", PIP_CONFIG_FILE=config, **spoilers)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "Ready"
+    assert (small_project / ".venv" / ".setup-done").exists()
+    assert sorted(other.iterdir()) == before
+
+
+@needs_make
+def test_a_setup_without_a_network_says_so(set_up):
+    """pip's own last line may be about a package that the reader has never heard of."""
+    python = set_up / ".venv/bin/python"
+    if os.name == "nt":
+        pytest.skip("the stand-in for pip is a shell script")
+    python.write_text("#!/bin/sh\ncase $* in *pip*install*) exit 1;; esac\n")
+    python.chmod(0o755)
+    (set_up / "requirements.txt").touch()
+    failed = make("setup", folder=set_up)
+    assert failed.returncode != 0
+    assert "look at the network and the" in failed.stderr
+    assert make("setup", "--question", folder=set_up).returncode == 1  # the next call goes on
+
+
+@needs_make
+def test_lab_is_the_command_that_the_readme_names(set_up):
+    python = next(path for path in set_up.glob(".venv/*/python*"))
+    said = make("--dry-run", "lab", folder=set_up).stdout.split()
+    assert said == [python.relative_to(set_up).as_posix(), ".ci/workbook.py"]
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_scripts_in_the_documents_exist(name):
+    scripts = re.findall(r"\.ci[\\/]\w+\.py", read(name))
+    assert [path for path in scripts if not (ROOT / path.replace("\\", "/")).is_file()] == []
+
+
+@needs_make
+def test_clean_leaves_what_is_the_readers(folder):
+    """JupyterLab keeps the last saved state of his notebooks in .ipynb_checkpoints."""
+    kept = ["workbook/.ipynb_checkpoints/a", "workbook/__pycache__/a", "data/a", ".venv/a"]
+    gone = [
+        *("helpers/__pycache__/a", "helpers/exercises/__pycache__/a", ".ci/__pycache__/a"),
+        *("notebooks/.ipynb_checkpoints/a", ".pytest_cache/a", "build/a", "some.egg-info/a"),
+    ]
+    for name in kept + gone:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    cleaned = make("clean", folder=folder)
+    assert cleaned.returncode == 0, cleaned.stderr
+    assert [name for name in kept + gone if (folder / name).exists()] == kept
+
+
 # .ci/check_setup.py ------------------------------------------------------------------------------
 
 
@@ -161,8 +268,12 @@ def check_setup(*options, **variables):
     )
 
 
-def test_check_setup_is_content_with_this_environment():
-    checked = check_setup()
+def test_check_setup_is_content_with_this_environment(tmp_path):
+    """Whatever the user's settings are: an error of theirs here would stop `make setup`."""
+    (tmp_path / "a file").touch()
+    nowhere = str(tmp_path / "a file" / "home")
+    homes = dict.fromkeys(["HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"], nowhere)
+    checked = check_setup(LC_ALL="C", MPLBACKEND="nonsense", **homes)
     assert checked.returncode == 0, checked.stderr
     (line,) = checked.stdout.splitlines()
     assert (
@@ -188,8 +299,27 @@ def test_check_setup_explains_a_torchvision_that_does_not_fit(tmp_path):
     assert "pip install -r requirements.txt" in checked.stderr
 
 
+def test_check_setup_names_a_package_that_fails_in_any_way(tmp_path, monkeypatch):
+    (tmp_path / "half_a_package.py").write_text("raise AttributeError('no other half')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = runpy.run_path(str(ROOT / ".ci" / "check_setup.py"))
+    with pytest.raises(module["SetupError"], match=r"half_a_package is missing.*\s*no other half"):
+        module["load"]("half_a_package")
+    with pytest.raises(module["SetupError"], match="no-such-tool is missing"):
+        module["find"]("no-such-tool")
+
+
 def test_check_setup_names_a_missing_torch():
     checked = check_setup("-S", "-E")  # without site-packages, so without torch
     assert checked.returncode == 1
     assert "torch is missing from" in checked.stderr and "Traceback" not in checked.stderr
     assert "pip install -r requirements.txt" in checked.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sh closes the streams")
+def test_check_setup_speaks_without_a_stdout():
+    script = ROOT / ".ci" / "check_setup.py"
+    command = f"exec '{sys.executable}' -S -E '{script}' <&- >&-"
+    checked = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, timeout=120)
+    assert checked.returncode == 1
+    assert "torch is missing from" in checked.stderr and "Traceback" not in checked.stderr
