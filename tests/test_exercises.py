@@ -2,10 +2,13 @@
 
 import functools
 import json
+import linecache
+import marshal
 import os
 import random
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 import threading
@@ -19,9 +22,12 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from cloudpickle import CloudPickler
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
 from torch import nn
 
-from helpers.exercises import asking, check, hint, judging, solution
+from helpers.exercises import asking, check, hint, judging, sandbox, solution
 from helpers.exercises.comparing import difference
 from helpers.exercises.exercise import Exercise, Wrong
 from helpers.exercises.reading import is_unsolved
@@ -149,8 +155,6 @@ def sentence(said):
 
 def cell(code, **names):
     """Run code as a notebook cell: in __main__, with its source known to linecache."""
-    import linecache
-
     file = f"/tmp/ipykernel_1/{secrets.randbits(32)}.py"
     linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
     space = {"torch": torch, "nn": nn, **names, "__name__": "__main__"}
@@ -160,8 +164,7 @@ def cell(code, **names):
 
 def workers():
     """The processes that run answers, and their children."""
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+    return psutil.Process().children(recursive=True)
 
 
 # The fixed lines ---------------------------------------------------------------------------------
@@ -169,6 +172,14 @@ def workers():
 
 def test_right_answer(said):
     assert said("99.1", lambda x, w: x @ w) == "99.1 is right: rows times columns.\n"
+
+
+def test_a_right_answer_after_the_process_has_ended(said):
+    """It ends after ten idle minutes, or by the hand of a user who looks for memory."""
+    said("99.1", project)
+    (worker,) = workers()
+    worker.kill()
+    assert "is right: " in said("99.1", project)
 
 
 def test_known_mistake(said):
@@ -619,28 +630,103 @@ def test_an_error_without_source_has_the_number_of_the_line(sentence):
     assert sentence("99.1", space["f"]).endswith("division by zero in line 2")
 
 
+BROKEN = {
+    "a helper in another cell": [
+        "def helper(x):\n    return x.nonsense",
+        "def project(x, w):\n    return helper(x) @ w",
+    ],
+    "a helper of the same name in another cell": [
+        "def project(x, w):\n    return x.nonsense",
+        "first = project\ndef project(x, w):\n    return first(x, w)",
+    ],
+    "a lambda in another cell": [
+        "helper = (\n    lambda x: x.nonsense)",
+        "def project(x, w): return helper(x) @ w",
+    ],
+    "a method of an object": [
+        "class Helper: \n    def run(self, x): return x.nonsense",
+        "helper = Helper()",
+        "def project(x, w): return helper.run(x) @ w",
+    ],
+    "a nested function": [
+        "def outer():\n    def project(x, w): return x.nonsense\n    return project",
+        "project = outer()",
+    ],
+    "a comprehension": ["def project(x, w):\n    return [row.nonsense for row in x]"],
+    "a decorated function": [
+        "import functools\ndef loud(f): return functools.wraps(f)(lambda *a: f(*a))",
+        "@loud\ndef project(x, w): return x.nonsense",
+    ],
+    "a partial": [
+        "import functools",
+        "def helper(k, x, w):\n    return x.nonsense",
+        "project = functools.partial(helper, 1)",
+    ],
+}
+
+
+def nameless(code):
+    """Send code as cloudpickle 3.1.3 does: without the name of its file."""
+    return marshal.loads, (marshal.dumps(code.replace(co_filename="<dynamic-code>")),)
+
+
+@pytest.mark.parametrize("cells", BROKEN.values(), ids=BROKEN)
+def test_the_line_of_an_error_is_found_wherever_it_stands(sentence, monkeypatch, cells):
+    """And with every cloudpickle; without it a reader would not know which of his cells failed."""
+    monkeypatch.setitem(CloudPickler.dispatch_table, types.CodeType, nameless)
+    space = {}
+    for code in cells:
+        space = cell(code, **space)
+    (line,) = (line for code in cells for line in code.splitlines() if "nonsense" in line)
+    answer = sentence("99.1", space["project"])
+    assert re.match(r"your code raised AttributeError: 'Tensor' object has no attribute", answer)
+    assert answer.endswith(f"'nonsense' in line 2: {line.strip()}")
+
+
+def test_the_line_of_an_error_is_found_in_a_module_of_the_readers(sentence, tmp_path, monkeypatch):
+    """Although the other process was there before the module, and before its folder was known."""
+    name = f"mine_{secrets.randbits(32)}"
+    (tmp_path / f"{name}.py").write_text("def helper(x):\n    return x.nonsense\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    code = f"import {name}\ndef project(x, w): return {name}.helper(x)"
+    words = f"'nonsense' in line 2 of {name}.py: return x.nonsense"
+    assert sentence("99.1", cell(code)["project"]).endswith(words)
+
+
 def endless(x, w):
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     while True:
         print("still here " * 100)
 
 
-def sleeping_child(x, w):
-    subprocess.run([sys.executable, "-c", "import time; time.sleep(60)"])
+def asleep(x, w):
+    time.sleep(60)
 
 
-@pytest.mark.parametrize("answer", [endless, sleeping_child])
-def test_an_endless_answer_is_stopped(said, monkeypatch, answer):
+@pytest.mark.parametrize(("answer", "seconds"), [(endless, 0.5), (asleep, 0.1)])
+def test_an_endless_answer_is_stopped(said, monkeypatch, answer, seconds):
     said("99.1", project)
-    monkeypatch.setattr(asking, "SECONDS", 1.0)
+    monkeypatch.setattr(asking, "SECONDS", seconds)
     begin = time.monotonic()
     out = said("99.1", answer)
-    assert 1 <= time.monotonic() - begin < 6
+    assert seconds <= time.monotonic() - begin < 30
     assert out.endswith(
-        "99.1 is not right yet: your code ran for more than 1 s; is there a loop that never ends?\n"
+        f"your code ran for more than {seconds} s; is there a loop that never ends?\n"
     )
     assert len(out) < 2200
     assert workers() == []
-    assert "is right: " in said("99.1", project)
+
+
+def test_a_right_answer_may_be_kept_waiting_by_other_programs(said, monkeypatch):
+    """Or a busy computer would call it an endless loop: time counts that is spent computing."""
+
+    def kept_waiting(x, w):
+        time.sleep(0.5)
+        return x @ w
+
+    said("99.1", project)
+    monkeypatch.setattr(asking, "SECONDS", 0.9)  # it is called three times
+    assert "is right: " in said("99.1", kept_waiting)
 
 
 def test_a_huge_answer_is_stopped(said, monkeypatch):
@@ -652,24 +738,59 @@ def test_a_huge_answer_is_stopped(said, monkeypatch):
     monkeypatch.setattr(asking, "MEMORY", 2**28)
     assert "your code needed more than 0.25 GiB of memory" in said("99.1", huge)
     assert workers() == []
-    assert "is right: " in said("99.1", project)
 
 
-def test_the_limits_are_generous():
-    assert asking.SECONDS == 10
-    assert asking.MEMORY == 2 * 2**30
+def test_a_process_that_dies_is_reported(said):
+    assert "your code ended the process that ran it" in said("99.1", lambda x, w: os._exit(0))
+    assert workers() == []
 
 
-def crash(x, w):
-    import ctypes
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_an_answer_that_forks_is_judged_once(said, monkeypatch):
+    """Or its copy would answer as well, and the next check would hear that."""
 
-    ctypes.string_at(0)
+    def forking(x, w):
+        os.fork()
+        return x @ w
+
+    monkeypatch.setattr(asking, "MEMORY", 2**40)  # what the copies share counts for each
+    assert "is right: " in said("99.1", forking)
+    assert workers() == []
 
 
-@pytest.mark.parametrize("answer", [lambda x, w: os._exit(0), crash])
-def test_a_process_that_dies_is_reported(said, answer):
-    assert "your code ended the process that ran it" in said("99.1", answer)
-    assert "is right: " in said("99.1", project)
+# A system that gives no process ------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_process_yet(monkeypatch):
+    """Leave the process that is there for the tests that come after."""
+    monkeypatch.setattr(sandbox, "_kept", [])
+
+
+def test_a_python_that_cannot_be_started_is_reported(said, monkeypatch, tmp_path, no_process_yet):
+    """The reader's answer is not called wrong, and he is told what to do."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    words = (
+        r"99\.1 could not be checked: a second Python, .*, does not start \(.*\); .* try again\.\n"
+    )
+    assert re.fullmatch(words, said("99.1", project))
+
+
+def test_a_python_that_lacks_a_package_is_reported(said, monkeypatch, no_process_yet):
+    monkeypatch.setattr(sys, "path", [])
+    assert " does not start (ModuleNotFoundError: No module named " in said("99.1", project)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs limits on open files")
+def test_too_many_open_files_are_reported(said, no_process_yet):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        assert "does not start ([Errno 24] " in said("99.1", project)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_an_answer_that_cannot_be_sent_is_reported(said, sentence):
@@ -704,13 +825,6 @@ def test_an_interrupt_stops_the_answer_and_is_passed_on(capfd, ctrl_c_arrives):
 
 
 # Every exercise ----------------------------------------------------------------------------------
-
-
-def test_there_are_enough_exercises():
-    assert {"notebook_01", "notebook_02", "notebook_03", "notebook_04", "notebook_10"} <= set(
-        asking.notebooks()
-    )
-    assert len(EXERCISES) >= 18
 
 
 @each_exercise
@@ -790,19 +904,119 @@ def test_notebooks_check_only_exercises_that_exist():
         assert set(asked) <= {e.number for e in EXERCISES}, path.name
 
 
-PROBE = """
-import sys, time
-import torch
-state = torch.get_rng_state()
-begin = time.perf_counter()
+# Other systems -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project_folder(tmp_path):
+    """A copy of the project in a folder whose name has spaces and umlauts."""
+    folder = tmp_path / "Übungen für zwei"
+    shutil.copytree(ROOT / "helpers", folder / "helpers")
+    return folder
+
+
+SITE = """
+import _multiprocessing
+del _multiprocessing.SemLock  # a system without semaphores
+print("what a user's own sitecustomize prints")
+"""
+
+SCRIPT = """
+import sys, time, traceback, torch
+sys.excepthook = lambda *error: traceback.print_exception(*error, file=open("error.txt", "w"))
+assert sys.stdout is sys.stderr is None
+state, begin = torch.get_rng_state(), time.process_time()
 from helpers.exercises import check, hint, solution
-print(time.perf_counter() - begin)
+assert time.process_time() - begin < 2
 assert torch.equal(state, torch.get_rng_state())
 assert not any("notebook_" in name for name in sys.modules)
+
+def leaky_relu_backward(grad, h, slope):
+    print("≈ ł \\ud800")
+    raise ValueError("2 × 3 … ≈")
+
+check("2.2", leaky_relu_backward), hint("2.2"), solution("2.2")
+for encoding in "cp1252", "ascii", "utf-8":
+    with open(encoding, "w", encoding=encoding) as sys.stdout:
+        check("2.2", leaky_relu_backward)
+sys.stdout = None
+"""
+
+SAID = (
+    "≈ ł \ud800\n"
+    "2.2 is not right yet: your code raised ValueError: 2 × 3 … ≈ in line 13: "
+    'raise ValueError("2 × 3 … ≈")\n'
+)
+
+WITHOUT_STREAMS = """
+import os, sys
+os.closerange(0, 3)
+os.execv(sys.executable, [sys.executable, "script.py"])
 """
 
 
-def test_the_import_is_quick_and_draws_nothing():
-    ran = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, cwd=ROOT)
-    assert ran.returncode == 0, ran.stderr
-    assert float(ran.stdout) < 5
+@pytest.mark.skipif(os.name == "nt", reason="closes the streams as a shell does")
+def test_a_system_without_streams_semaphores_and_unicode(project_folder):
+    """Nothing is raised, and what the code page lacks is escaped.
+
+    On the way: the import is quick, and draws no random number.
+    """
+    (project_folder / "sitecustomize.py").write_text(SITE)
+    (project_folder / "script.py").write_text(SCRIPT, encoding="utf-8")
+    settings = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": "."}
+    command = [sys.executable, "-c", WITHOUT_STREAMS]
+    ran = subprocess.run(
+        command, cwd=project_folder, env={**os.environ, **settings}, timeout=300, check=False
+    )
+    error = project_folder / "error.txt"
+    assert ran.returncode == 0, error.read_text() if error.exists() else ""
+    for encoding in ("cp1252", "ascii", "utf-8"):
+        text = SAID.encode(encoding, "backslashreplace").decode(encoding)
+        assert (project_folder / encoding).read_text(encoding) == text
+
+
+CELLS = [
+    "import mine\nfrom helpers.exercises import asking, check",
+    "def helper(grad):\n    return grad.nonsense",
+    "def leaky_relu_backward(grad, h, slope):\n    return helper(grad)",
+    'check("2.2", leaky_relu_backward)',
+    'check("2.2", lambda grad, h, slope: mine.helper(grad))',
+    'import os\nos.mkdir("gone")\nos.chdir("gone")\nos.name == "nt" or os.rmdir("../gone")',
+    'check("2.2", asking.find("2.2").solution)',
+]
+
+
+@pytest.fixture
+def kernel(project_folder, tmp_path):
+    """A real kernel, started in the project's folder, with nothing installed and no settings."""
+    spec = {"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]}
+    (tmp_path / "specs" / "plain").mkdir(parents=True)
+    text = json.dumps({**spec, "display_name": "plain", "language": "python"})
+    (tmp_path / "specs" / "plain" / "kernel.json").write_text(text)
+    specs = KernelSpecManager(kernel_dirs=[str(tmp_path / "specs")], ensure_native_kernel=False)
+    manager = KernelManager(kernel_name="plain", kernel_spec_manager=specs)
+    manager.start_kernel(cwd=project_folder, env={**os.environ, "IPYTHONDIR": str(tmp_path)})
+    client = manager.client()
+    client.start_channels()
+    yield manager, client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def test_in_a_kernel(project_folder, kernel):
+    """As a reader has it: helpers in cells and modules, and a folder that he deletes meanwhile."""
+    manager, client = kernel
+    (project_folder / "mine.py").write_text("def helper(grad):\n    return grad.nonsense\n")
+    said = []
+    for code in CELLS:
+        client.execute_interactive(code, timeout=300, output_hook=said.append)
+    texts = "".join(m["content"].get("text", "") for m in said).splitlines()
+    assert not [m["content"] for m in said if m["msg_type"] == "error"]
+    first, second, third = texts
+    assert first.endswith("in line 2: return grad.nonsense")
+    assert second.endswith("in line 2 of mine.py: return grad.nonsense")
+    assert third.startswith("2.2 is right: ")
+    process = psutil.Process(manager.provisioner.pid)
+    (worker,) = [p for p in process.children() if "-c" in p.cmdline()]
+    manager.shutdown_kernel(now=True)
+    worker.wait(timeout=30)  # it ends with the kernel, even with one that is killed

@@ -29,6 +29,7 @@ LONGEST_MESSAGE = 200  # characters of an error's message
 _FOLDERS = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib")]
 _FOLDERS += [Path(torch.__file__).parent.parent, Path(__file__).parent.parent]
 LIBRARIES = tuple(str(folder.resolve()) for folder in _FOLDERS)
+INSTALLED = {"site-packages", "dist-packages"}  # there are more of them: the user's, the system's
 
 
 @contextlib.contextmanager
@@ -165,13 +166,12 @@ def _lengths(inputs: Any) -> frozenset[int]:
 
 
 def _blame(error: BaseException, answer: Any) -> "Verdict":
-    """Return the verdict on an answer that raised, with the place if it lies in its code."""
+    """Return the verdict on an answer that raised, with the last place in the reader's code."""
     frames = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(error.__traceback__)]
     own = files_of(answer)
-    for is_readers in (own.__contains__, _is_outside_libraries):
-        for file, line in reversed(frames):
-            if is_readers(file):
-                return Verdict(sentence=f"your code raised {_say(error)}", file=file, line=line)
+    for file, line in reversed(frames):
+        if file in own or _is_outside_libraries(file):
+            return Verdict(sentence=f"your code raised {_say(error)}", file=file, line=line)
     return Verdict(sentence=f"calling your code raised {_say(error)}")
 
 
@@ -186,7 +186,8 @@ def _say(error: BaseException) -> str:
 def _is_outside_libraries(file: str) -> bool:
     if file.startswith("<"):
         return file.startswith(("<ipython", "<stdin", "<python-input"))
-    return not str(Path(file).resolve()).startswith(LIBRARIES)
+    path = Path(file).resolve()
+    return not (str(path).startswith(LIBRARIES) or INSTALLED & {*path.parts})
 
 
 # What the reader's code prints -------------------------------------------------------------------

@@ -29,10 +29,10 @@ import torch
 from cloudpickle import CloudPickler  # type: ignore[import-untyped]
 
 START_SECONDS = 180  # for starting Python and importing torch on a slow machine
-IDLE_SECONDS = 600  # after so long without a task the process ends
+IDLE_SECONDS = 600  # after so long without a word from the notebook the process ends
 POLL_SECONDS = 0.05
 PATIENCE = 3  # a task that waits, or that other programs keep waiting, gets so many times as long
-GROWTH = 150 * 2**20  # bytes; a process that has grown by more is replaced
+GROWTH = 400 * 2**20  # bytes; a process that has grown by more is replaced
 
 LISTENING = b"the process that runs answers is listening\n"
 BOOT = f"""
@@ -84,7 +84,7 @@ def run_limited(
             reply = worker.ask(load, heard)
             _watch(reply, worker, seconds, memory)
             result, is_clean = reply.result()
-            is_clean = is_clean and worker.size() < worker.size_when_new + GROWTH
+            is_clean = is_clean and worker.used()[0] < worker.size_when_new + GROWTH
         finally:
             if not is_clean:
                 _end()
@@ -130,15 +130,14 @@ def _end() -> None:
 
 def _watch(reply: "Future[Any]", worker: "_Worker", seconds: float, memory: int) -> None:
     """Wait until the task has ended; complain as soon as it passes a limit."""
-    begin, computed, held = time.monotonic(), worker.seconds(), worker.size()
+    begin, (held, computed) = time.monotonic(), worker.used()
     while not wait([reply], timeout=POLL_SECONDS).done:
-        elapsed = time.monotonic() - begin
-        is_over = elapsed > seconds and worker.seconds() - computed > seconds
-        if is_over or elapsed > PATIENCE * seconds:
+        elapsed, (size, used) = time.monotonic() - begin, worker.used()
+        if min(elapsed, used - computed) > seconds or elapsed > PATIENCE * seconds:
             raise Stopped(
                 f"your code ran for more than {seconds:g} s; is there a loop that never ends?"
             )
-        if worker.size() > held + memory:
+        if size > held + memory:
             raise Stopped(
                 f"your code needed more than {memory / 2**30:g} GiB of memory; "
                 "which tensor is that large?"
@@ -159,18 +158,19 @@ def _folder() -> str | None:
 def serve(tasks: IO[bytes], replies: IO[bytes]) -> None:
     """Run tasks as they come, until the notebook's process ends; the other process's whole life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the notebook's process ends this one
-    faulthandler.disable()  # it also reports a crash, in one sentence
     torch.set_num_threads(1)
+    own = os.getpid()
 
     def tell(text: str | None) -> None:
         _send(replies, "told", text)
 
     with contextlib.suppress(EOFError):
-        while True:
-            # ends a process that is idle, and one whose notebook has gone in the middle of a task
+        while os.getpid() == own:  # not in a copy that the reader's code has forked
+            # ends also a task whose notebook has gone in the middle of it
             faulthandler.dump_traceback_later(IDLE_SECONDS, exit=True, file=2)
-            path, folder, load = pickle.load(tasks)
-            _send(replies, *_run(path, folder, load, tell))
+            outcome = _run(tell, *pickle.load(tasks))
+            if os.getpid() == own:
+                _send(replies, *outcome)
     os._exit(0)
 
 
@@ -179,7 +179,7 @@ def _send(replies: IO[bytes], kind: str, value: Any) -> None:
     replies.flush()
 
 
-def _run(path: list[str], folder: str | None, load: bytes, tell: Callable[..., None]) -> Any:
+def _run(tell: Callable[..., None], path: list[str], folder: str | None, load: bytes) -> Any:
     """Return what has become of a task, and its result and whether it leaves a thread or process.
 
     Modules are looked for where the notebook finds them, in its working directory as well.
@@ -242,6 +242,7 @@ class _Worker:
     def __init__(self) -> None:
         self.reply: Future[Any] = Future()
         self.heard: list[str] = []
+        self.has_ended = False
         self.listener = threading.Thread(target=self._listen, daemon=True)
         try:
             self.process = psutil.Popen(
@@ -262,19 +263,18 @@ class _Worker:
         try:
             with contextlib.suppress(OSError):  # has ended, as `listens` will find
                 pickle.dump([str(root), *sys.path], self.process.stdin)
-            if not self.listens():
-                raise NotStarted(f"it ended with code {self.process.wait()}")
-        except TimeoutError as error:
-            raise NotStarted(f"nothing heard for {START_SECONDS} s") from error
-        except RuntimeError as error:
+            is_there = self.listens()
+        except RuntimeError as error:  # what the process could not import
             raise NotStarted(error) from error
-        self.size_when_new = self.size()
+        if not is_there:
+            raise NotStarted(f"it does not answer; its exit code is {self.process.poll()}")
+        self.size_when_new, _ = self.used()
 
     def listens(self) -> bool:
         """Whether the process answers; one that has been idle for long has ended."""
         try:
             self.ask(packed((_nothing, ())), []).result(timeout=START_SECONDS)
-        except Stopped:
+        except (Stopped, TimeoutError):
             return False
         return True
 
@@ -285,7 +285,9 @@ class _Worker:
             pickle.dump((sys.path, _folder(), load), self.process.stdin)
             self.process.stdin.flush()
         except OSError:
-            self._has_ended()
+            self.has_ended = True
+        if self.has_ended:
+            self._give_up()
         return self.reply
 
     def _listen(self) -> None:
@@ -295,7 +297,8 @@ class _Worker:
                 pass  # what a program said that runs whenever Python starts
             while True:
                 self._take(*pickle.load(replies))
-        self._has_ended()
+        self.has_ended = True  # before giving up: a question that comes now sees one or the other
+        self._give_up()
 
     def _take(self, kind: str, value: Any) -> None:
         if kind == "done":
@@ -309,7 +312,7 @@ class _Worker:
         else:
             self.heard.append(value)
 
-    def _has_ended(self) -> None:
+    def _give_up(self) -> None:
         with contextlib.suppress(InvalidStateError):
             self.reply.set_exception(
                 Stopped(
@@ -318,20 +321,14 @@ class _Worker:
                 )
             )
 
-    def size(self) -> int:
-        """Return the bytes that the process and its children hold."""
-        return int(self._total(lambda process: process.memory_info().rss))
-
-    def seconds(self) -> float:
-        """Return how long the process and its children have computed."""
-        return self._total(lambda process: sum(process.cpu_times()[:4]))
-
-    def _total(self, measure: Callable[[psutil.Process], float]) -> float:
-        total = 0.0
+    def used(self) -> tuple[int, float]:
+        """Return the bytes that the process and its children hold, the seconds they computed."""
+        size, seconds = 0, 0.0
         for process in self._family():
             with contextlib.suppress(psutil.Error):  # it ended at this moment
-                total += measure(process)
-        return total
+                size += process.memory_info().rss
+                seconds += sum(process.cpu_times()[:4])  # its own, and of children that ended
+        return size, seconds
 
     def _family(self) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
