@@ -33,7 +33,7 @@ help:  ## list these targets
 setup: $(STAMP)  ## make .venv and install requirements.txt into it, if they changed
 
 lab: setup  ## copy the notebooks to workbook/, which is yours, and open JupyterLab there
-	@$(VENV_PYTHON) .ci/workbook.py
+	@$(VENV_PYTHON) .ci/workbook.py $(LAB_OPTIONS)
 
 test: setup  ## run the tests and every notebook (DEVICE=cuda: on the GPU)
 	$(VENV_PYTHON) -m pytest

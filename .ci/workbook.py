@@ -42,7 +42,7 @@ DAMAGED = (
     "No notebook can be read from {names} in notebooks/; copies from earlier stay as they are."
 )
 NO_ENVIRONMENT = """\
-The notebooks need {names}, not installed for this Python:
+The notebooks need {names}, which this Python does not have:
     {python}
 Say `make lab`, or start this with the Python of the project's .venv, as README.md shows."""
 

@@ -229,8 +229,8 @@ def test_a_setup_without_a_network_says_so(set_up):
 @needs_make
 def test_lab_is_the_command_that_the_readme_names(set_up):
     python = next(path for path in set_up.glob(".venv/*/python*"))
-    said = make("--dry-run", "lab", folder=set_up).stdout.split()
-    assert said == [python.relative_to(set_up).as_posix(), ".ci/workbook.py"]
+    said = make("--dry-run", "lab", "LAB_OPTIONS=--no-browser", folder=set_up).stdout.split()
+    assert said == [python.relative_to(set_up).as_posix(), ".ci/workbook.py", "--no-browser"]
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
@@ -253,6 +253,32 @@ def test_clean_leaves_what_is_the_readers(folder):
     cleaned = make("clean", folder=folder)
     assert cleaned.returncode == 0, cleaned.stderr
     assert [name for name in kept + gone if (folder / name).exists()] == kept
+
+
+# .ci/run ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt" or shutil.which("bash") is None, reason="bash is not here")
+def test_run_finds_the_project_from_anywhere(folder, tmp_path):
+    """With a CDPATH of the user's, a plain `cd` goes to another folder of the same name."""
+    for place in (folder, tmp_path / "elsewhere"):
+        (place / ".ci").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "run", folder / ".ci")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "make").write_text('#!/bin/sh\necho "make $* in $PWD"\n')
+    (programs / "make").chmod(0o755)
+    path = os.pathsep.join([str(programs), os.environ["PATH"]])
+    ran = subprocess.run(
+        ["bash", ".ci/run"],
+        cwd=folder,
+        env=os.environ | {"PATH": path, "CDPATH": str(tmp_path / "elsewhere")},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    calls = [line for line in ran.stdout.splitlines() if line.startswith("make ")]
+    assert calls == [f"make {target} in {folder.resolve()}" for target in ("lint", "test")]
 
 
 # .ci/check_setup.py ------------------------------------------------------------------------------
