@@ -8,26 +8,29 @@ batches; 11 to 14 use both. The first call brings the four official files to tor
 and every call compares them with their SHA-256, because MNIST's files have the same names.
 """
 
+import errno
 import gzip
 import hashlib
 import os
-import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+import zlib
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import pooch
 import torch
-from filelock import FileLock
 from torch import Tensor
 from torchvision import datasets
 
-from helpers.sketches import ensure_sketches
+from helpers.locks import staging
+from helpers.sketches import MANIFEST, ensure_sketches
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -50,23 +53,34 @@ MIRRORS = (
 )
 TIMEOUT = (5.0, 20.0)  # seconds to connect, and to wait for the next bytes
 PATIENCE = 900.0  # seconds that one file may take in all
-FILES = {  # name: SHA-256 of the .gz archive, and of the file unpacked
+FILES = {  # name: SHA-256 of the .gz archive; of the file unpacked, and its size in bytes
     "train-images-idx3-ubyte": (
         "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        47_040_016,
     ),
     "train-labels-idx1-ubyte": (
         "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        60_008,
     ),
     "t10k-images-idx3-ubyte": (
         "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
         "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        7_840_016,
     ),
     "t10k-labels-idx1-ubyte": (
         "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        10_008,
     ),
+}
+DEPTH = 4  # folders below the given one that are searched
+ENTRIES = 20_000  # how many files and folders are looked at: somebody may name his home folder
+GZIP = b"\x1f\x8b"  # the first bytes of an archive
+DISK = {  # what only a disk says, never a network
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.EROFS, errno.EACCES, errno.EPERM),
 }
 
 
@@ -141,8 +155,9 @@ class BatchLoader:
     def _order(self) -> Tensor:
         """This epoch's permutation, (N,) int64, on the loader's device."""
         mixed = np.random.SeedSequence((self.seed, self.epoch)).generate_state(1)
-        generator = torch.Generator().manual_seed(int(mixed[0]))
-        return torch.randperm(self.num_samples, generator=generator).to(self.images.device)
+        generator = torch.Generator("cpu").manual_seed(int(mixed[0]))
+        order = torch.randperm(self.num_samples, generator=generator, device="cpu")
+        return order.to(self.images.device)
 
     def _batches(self, order: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
         for start in range(0, self.num_samples, self.batch_size):
@@ -166,13 +181,15 @@ def fashion_mnist(
     """The training set, shuffled by `seed`, and the test set, in order. Notebook 10_lenet uses it.
 
     Looks for the real files in `root`, else in $FASHION_MNIST_DIR, else in data/ (outside a
-    checkout: in the user's cache), and downloads those that are missing. `source`: "fashion-mnist"
-    insists on the real data, "sketches" asks for the drawn stand-in, and "auto" takes the sketches
-    with a warning if no mirror can be reached; the loaders' `source` tells which came.
+    checkout: in the user's cache), by content and wherever they lie there, and downloads those
+    that are missing. `source`: "fashion-mnist" insists on the real data, "sketches" asks for the
+    drawn stand-in, and "auto" takes the sketches with a warning if no mirror can be reached; the
+    loaders' `source` tells which came.
 
     Raises ValueError or TypeError for a bad argument, DatasetUnavailable if files are missing from
     $FASHION_MNIST_DIR, damaged in a folder that you named, or cannot be downloaded,
-    NotADirectoryError or PermissionError if the folder cannot be used.
+    NotADirectoryError, PermissionError or another OSError if the folder cannot be used: it is a
+    file, read-only, or its disk is full.
     """
     _check_integer("batch_size", batch_size, minimum=1)  # now, and not after a download
     _check_integer("seed", seed, minimum=0)
@@ -211,14 +228,8 @@ def locate(root: str | os.PathLike[str] | None = None, source: str = "auto") -> 
 
 
 def _sketches(home: Path) -> Path:
-    folder = home / "sketches"
-    if _writable(folder):
-        with FileLock(folder / ".lock"):
-            return ensure_sketches(folder)
-    try:  # they may lie there already
-        return ensure_sketches(folder)
-    except OSError as error:
-        raise _not_writable(home) from error
+    with _writing_to(home):
+        return ensure_sketches(home / "sketches")
 
 
 def _read(folder: Path, train: bool, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -233,7 +244,7 @@ def _read(folder: Path, train: bool, device: torch.device) -> tuple[Tensor, Tens
     return dataset.data.to(device), dataset.targets.to(device)
 
 
-# Finding and verifying the files
+# Where the files come from
 
 
 def _real_files(root: str | os.PathLike[str] | None) -> Path:
@@ -241,42 +252,69 @@ def _real_files(root: str | os.PathLike[str] | None) -> Path:
     if root is not None:
         return _from_root(_root_folder(root))
     if os.environ.get(VARIABLE):
-        return _from_variable(Path(os.environ[VARIABLE]).expanduser())
-    return _prepare(_default_home(), set())
+        return _from_variable(os.environ[VARIABLE])
+    return _prepare(_default_home(), {})
 
 
 def _from_root(root: Path) -> Path:
-    sound = _sound_files(root, strict=True)
-    if sound >= _layout(root):
-        return root
-    only_unpack = not _missing_archives(sound)
-    return _prepare(_default_home() if only_unpack and not _writable(root) else root, sound)
+    sources, others = _search(root)
+    if folder := _ready_made(sources):
+        return folder
+    missing = FILES.keys() - sources
+    official = root, _raw(root)
+    wrong = [path for path in others if path.parent in official and _named(path) in missing]
+    if wrong:  # somebody's MNIST, perhaps: not ours to replace
+        raise DatasetUnavailable(f"{_verdicts(wrong)}; delete or replace that file")
+    occupied = any(_raw(root) / name in others for name in FILES)
+    usable = not occupied and (missing or _writable(root))
+    return _prepare(root if usable else _default_home(), sources)
 
 
-def _from_variable(place: Path) -> Path:
+def _from_variable(value: str) -> Path:
     """The same for $FASHION_MNIST_DIR, which is only ever read."""
-    sound = _sound_files(place, strict=True)
-    if sound >= _layout(place):
-        return place
-    if missing := _missing_archives(sound):
-        state = "lacks" if place.is_dir() else "is not a folder and so lacks"
+    place, meaning = _variable_folder(value)
+    sources, others = _search(place)
+    if missing := [f"{name}.gz" for name in FILES if name not in sources]:
+        has = f"has {', '.join(map(str, sources.values()))} but lacks" if sources else "lacks"
+        state = has if place.is_dir() else "is not a folder and so lacks"
+        wrong = f" ({_verdicts(others)})" if others else ""
         raise DatasetUnavailable(
-            f"{VARIABLE} is set to {place}, which {state} {', '.join(missing)}: "
-            "correct or unset the variable"
+            f"{VARIABLE} is set to {meaning}, which {state} {', '.join(missing)}: "
+            f"correct or unset the variable{wrong}"
         )
-    return _prepare(_default_home(), sound)
+    return _ready_made(sources) or _prepare(_default_home(), sources)
+
+
+def _variable_folder(value: str) -> tuple[Path, str]:
+    """The folder that the variable names, and its value with what that means, for an error.
+
+    Jupyter starts a kernel in the notebook's folder, so a relative path is looked for from there
+    and then from the project's root.
+    """
+    given = os.path.expanduser(value)
+    if os.path.isabs(given):
+        return Path(given), value if given == value else f"{value} ({given})"
+    bases = [base for base in (Path.cwd(), _checkout()) if base is not None]
+    base = next((base for base in bases if (base / given).exists()), bases[0])
+    place = Path(os.path.abspath(base / given))
+    return place, f"{value} ({place}, as seen from {base})"
 
 
 def _default_home() -> Path:
     """Where files go when nobody names a folder: data/ of a checkout, else the user's cache."""
-    checkout = Path(__file__).resolve().parent.parent
-    if (checkout / "pyproject.toml").is_file() and _writable(checkout / "data"):
+    checkout = _checkout()
+    if checkout is not None and _writable(checkout / "data"):
         return checkout / "data"
     return Path(pooch.os_cache("from-backprop-to-lenet"))
 
 
+def _checkout() -> Path | None:
+    folder = Path(__file__).resolve().parent.parent
+    return folder if (folder / "pyproject.toml").is_file() else None
+
+
 def _root_folder(root: str | os.PathLike[str]) -> Path:
-    folder = Path(root).expanduser()
+    folder = Path(os.path.expanduser(root)).absolute()
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"root must be a folder, but {folder} is a file")
     return folder
@@ -286,41 +324,95 @@ def _raw(place: Path) -> Path:
     return place / "FashionMNIST" / "raw"
 
 
-def _layout(place: Path) -> set[Path]:
-    return {_raw(place) / name for name in FILES}
+# Finding and verifying them
 
 
-def _missing_archives(sound: Set[Path]) -> list[str]:
-    return [f"{name}.gz" for name in FILES if f"{name}.gz" not in {path.name for path in sound}]
+def _search(place: Path) -> tuple[dict[str, Path], list[Path]]:
+    """Below `place`: a verified source of each official file, unpacked or packed; what is none.
 
-
-def _sound_files(place: Path, *, strict: bool, known: Set[Path] = frozenset()) -> set[Path]:
-    """The official files at a place, archives and unpacked, whose SHA-256 is right.
-
-    `strict`, for folders that the user named: raises DatasetUnavailable at a damaged file, which
-    may be somebody's MNIST. Without it damaged files are left out, and archives are passed over
-    once unpacked. Files in `known` were verified before and are not read again.
+    The second value holds the files that looked like official ones and are not: damaged, or
+    another data set's.
     """
-    sound = set(known)
-    for name, (archive_sha256, unpacked_sha256) in FILES.items():
-        unpacked = _raw(place) / name
-        archives = place / f"{name}.gz", _raw(place) / f"{name}.gz"
-        for path in (unpacked, *archives):
-            expected = unpacked_sha256 if path == unpacked else archive_sha256
-            if path in sound or not path.is_file() or (unpacked in sound and not strict):
-                continue
-            if (actual := _sha256(path)) == expected:
-                sound.add(path)
-            elif strict:
-                raise _damaged(path, actual, expected)
-    return sound
+    sources: dict[str, Path] = {}
+    others = []
+    for path in _candidates(place):
+        if (name := _official(path)) is None:
+            others.append(path)
+        else:
+            sources.setdefault(name, path)
+        if len(sources) == len(FILES):
+            break
+    return sources, others
 
 
-def _damaged(path: Path, actual: str, expected: str) -> DatasetUnavailable:
-    return DatasetUnavailable(
-        f"{path} is damaged or not Fashion-MNIST's: its {path.stat().st_size} bytes have SHA-256 "
-        f"{actual}, expected {expected}; delete or replace that file"
-    )
+def _candidates(place: Path) -> Iterator[Path]:
+    """Files with an official name, or the size of one: torchvision's layout first, then nearest."""
+    folders, seen, left = deque([(_raw(place), 2), (place, 0)]), set(), ENTRIES
+    while folders and left > 0:
+        folder, depth = folders.popleft()
+        if (real := os.path.realpath(folder)) in seen:  # links may lead in circles
+            continue
+        seen.add(real)
+        paths = _listed(folder, left)
+        left -= len(paths)
+        for path in paths:
+            if os.path.isdir(path):
+                folders.extend([(path, depth + 1)] if depth < DEPTH else [])
+            elif os.path.isfile(path) and _plausible(path):
+                yield path
+
+
+def _listed(folder: Path, limit: int) -> list[Path]:
+    """What lies in a folder but hidden things, archives last; nothing if it holds the sketches."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [e.name for e in islice(entries, limit) if not e.name.startswith(".")]
+    except OSError:  # it does not exist, or is not ours to read
+        return []
+    names.sort(key=lambda name: (name.endswith(".gz"), name))
+    return [] if MANIFEST in names else [folder / name for name in names]
+
+
+def _plausible(path: Path) -> bool:
+    """Whether a file is worth reading as a whole. An archive's last 4 bytes tell what it holds."""
+    if _named(path):
+        return True
+    sizes = [size for _, _, size in FILES.values()]
+    with suppress(OSError), path.open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        if any(0.4 * size < length < 1.01 * size + 100 for size in sizes):
+            file.seek(-4, os.SEEK_END)
+            held = int.from_bytes(file.read(), "little")
+            file.seek(0)
+            return length in sizes or (file.read(2) == GZIP and held in sizes)
+    return False
+
+
+def _named(path: Path) -> str | None:
+    """The official name that a file goes by, also spelled train-images.idx3-ubyte."""
+    name = path.name.removesuffix(".gz").replace(".", "-")
+    return name if name in FILES else None
+
+
+def _official(path: Path) -> str | None:
+    """The name of the official file whose content this is, unpacked or packed by whomever."""
+    archives = {archive: name for name, (archive, _, _) in FILES.items()}
+    contents = {content: name for name, (_, content, _) in FILES.items()}
+    try:
+        actual = _sha256(path)
+        known = archives.get(actual) or contents.get(actual)
+        return known or contents.get(hashlib.sha256(_content(path)).hexdigest())
+    except (OSError, EOFError, zlib.error):  # unreadable, or a damaged archive
+        return None
+
+
+def _content(path: Path) -> bytes:
+    """What a file holds, unpacked, as far as the largest official one could reach."""
+    limit = max(size for _, _, size in FILES.values()) + 1
+    with path.open("rb") as file:
+        packed = file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        return gzip.GzipFile(fileobj=file).read(limit) if packed else file.read(limit)
 
 
 def _sha256(path: Path) -> str:
@@ -328,53 +420,86 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _ready_made(sources: Mapping[str, Path]) -> Path | None:
+    """The folder above `FashionMNIST/raw` if all four lie in there, unpacked."""
+    raw = next(iter(sources.values()), Path()).parent
+    for name, (_, _, size) in FILES.items():
+        if sources.get(name) != raw / name or sources[name].stat().st_size != size:
+            return None
+    folders = raw, raw.resolve()
+    return next((f.parent.parent for f in folders if f.parts[-2:] == ("FashionMNIST", "raw")), None)
+
+
+def _missing(home: Path) -> list[str]:
+    """The official files that do not lie unpacked and sound in torchvision's layout."""
+    return [name for name in FILES if not _sound(_raw(home) / name)]
+
+
+def _sound(path: Path) -> bool:
+    _, content, size = FILES[path.name]
+    return path.is_file() and path.stat().st_size == size and _sha256(path) == content
+
+
+def _verdicts(paths: Sequence[Path]) -> str:
+    """What is wrong with files that look like official ones; of many, the first few."""
+    return "; ".join(_verdict(path) for path in paths[:4])
+
+
+def _verdict(path: Path) -> str:
+    try:
+        actual, size = _sha256(path), path.stat().st_size
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    said = f"{path} is damaged or not Fashion-MNIST's: its {size} bytes have SHA-256 {actual}"
+    if (name := _named(path)) is None:
+        return said
+    archive, content, _ = FILES[name]
+    return f"{said}, expected {archive if path.suffix == '.gz' else content}"
+
+
 # Downloading and unpacking
 
 
-def _prepare(home: Path, sound: Set[Path]) -> Path:
-    """Complete torchvision's layout below `home` from the verified archives, or by download."""
-    sound = _sound_files(home, strict=False, known=sound)
-    if sound >= _layout(home):
-        return home
-    if not _writable(_raw(home)):
-        raise _not_writable(home)
-    with FileLock(_raw(home) / ".lock"), _staging(_raw(home)) as staging:
-        sound = _sound_files(home, strict=False, known=sound)  # of whoever held the lock before us
-        mirrors = list(MIRRORS)
-        for path in sorted(_layout(home) - sound):
-            archive = next((file for file in sound if file.name == f"{path.name}.gz"), None)
-            _unpack(archive or _download(path.name, staging, mirrors), staging, path)
+def _prepare(home: Path, sources: Mapping[str, Path]) -> Path:
+    """Complete torchvision's layout below `home` from verified sources, or by download."""
+    if _missing(home):
+        with _writing_to(home):
+            _raw(home).mkdir(parents=True, exist_ok=True)
+            with staging(_raw(home)) as unfinished:
+                _complete(home, sources, unfinished)
     return home
 
 
-@contextmanager
-def _staging(raw: Path) -> Iterator[Path]:
-    """A folder for unfinished files; what a killed process left there goes first."""
-    staging = raw / ".unfinished"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+def _complete(home: Path, sources: Mapping[str, Path], unfinished: Path) -> None:
+    missing = _missing(home)  # again: somebody may have been at it while we waited for the lock
+    here, others = _search(home) if set(missing) - set(sources) else ({}, [])
+    mirrors = list(MIRRORS)
+    for name in sorted(missing):  # a small file first, to find out about the mirrors
+        source = sources.get(name) or here.get(name)
+        source = source or _download(name, unfinished, mirrors, others)
+        _unpack(source, unfinished, _raw(home) / name)
 
 
-def _download(name: str, staging: Path, mirrors: list[str]) -> Path:
-    """The verified archive, beside `staging`. A mirror that worked moves to the front."""
-    unfinished, reasons = staging / f"{name}.gz", []
+def _download(name: str, unfinished: Path, mirrors: list[str], others: Sequence[Path]) -> Path:
+    """The verified archive, in torchvision's layout. A mirror that worked moves to the front."""
+    archive, reasons = unfinished / f"{name}.gz", []
     for mirror in tuple(mirrors):
         download = pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=_Patience())
         try:
-            download(f"{mirror}{name}.gz", str(unfinished), None)
-            if _sha256(unfinished) != FILES[name][0]:
+            download(f"{mirror}{name}.gz", str(archive), None)
+            if _sha256(archive) != FILES[name][0]:
                 raise ValueError("other content than the official file's")
         except (OSError, ValueError) as error:  # OSError: also all that requests raises
+            if getattr(error, "errno", None) in DISK:
+                raise
             reasons.append(f"{urlsplit(mirror).netloc}: {_reason(error)}")
             continue
         mirrors.remove(mirror)
         mirrors.insert(0, mirror)
-        return unfinished.replace(staging.parent / unfinished.name)
-    raise _DownloadFailed(f"Fashion-MNIST's {name}.gz did not download ({'; '.join(reasons)})")
+        return archive.replace(unfinished.parent / archive.name)
+    wrong = f"; {_verdicts(others)}" if others else ""
+    failed = f"Fashion-MNIST's {name}.gz did not download ({'; '.join(reasons)}){wrong}"
+    raise _DownloadFailed(failed)
 
 
 def _reason(error: Exception) -> str:
@@ -401,16 +526,16 @@ class _Patience:
     def close(self) -> None: ...
 
 
-def _unpack(archive: Path, staging: Path, target: Path) -> None:
-    content, unfinished = gzip.decompress(archive.read_bytes()), staging / target.name
+def _unpack(source: Path, unfinished: Path, target: Path) -> None:
+    content, beside = _content(source), unfinished / target.name
     actual, expected = hashlib.sha256(content).hexdigest(), FILES[target.name][1]
     if actual != expected:
-        raise DatasetUnavailable(f"{archive} unpacks to SHA-256 {actual}, expected {expected}")
-    with unfinished.open("wb") as file:
+        raise DatasetUnavailable(f"{source} unpacks to SHA-256 {actual}, expected {expected}")
+    with beside.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    unfinished.replace(target)
+    beside.replace(target)
 
 
 def _writable(folder: Path) -> bool:
@@ -423,8 +548,18 @@ def _writable(folder: Path) -> bool:
         return False
 
 
-def _not_writable(folder: Path) -> PermissionError:
-    return PermissionError(f"cannot write to {folder}: pass a writable folder as root")
+@contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
+    """The disk's errors name the folder and the cure, and keep their errno."""
+    try:
+        yield
+    except DatasetUnavailable:
+        raise
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        cure = "make room there or pass another folder" if full else "pass a writable folder"
+        message = f"cannot write to {folder}: {cure} as root ({error.strerror})"
+        raise OSError(error.errno, message) from error
 
 
 # Checking arguments

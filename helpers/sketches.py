@@ -20,6 +20,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from helpers.locks import staging
+
 DRAWING_VERSION = 1
 SIDE = 28
 CHUNK = 100  # images drawn at once: small enough to stay in the processor's cache
@@ -332,7 +334,7 @@ def draw_sketches(labels: Tensor, *, seed: int) -> Tensor:
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(GARMENTS):
         raise ValueError(f"expected labels 0 to 9, got {labels.min()} to {labels.max()}")
     images = torch.empty(len(labels), SIDE, SIDE, dtype=torch.uint8, device="cpu")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(seed)
     with _one_thread():
         for label, garment in enumerate(GARMENTS):
             for chunk in (labels == label).nonzero().flatten().split(CHUNK):
@@ -355,7 +357,7 @@ def sketch_split(train: bool, *, seed: int = 0) -> tuple[Tensor, Tensor]:
         ValueError or RuntimeError, from torch: `seed` has more bits than its generator takes (63).
     """
     stream = 2 * seed + train
-    generator = torch.Generator().manual_seed(stream)
+    generator = torch.Generator("cpu").manual_seed(stream)
     order = torch.randperm(PER_CLASS[train] * len(GARMENTS), generator=generator, device="cpu")
     labels = order % len(GARMENTS)
     return draw_sketches(labels, seed=stream), labels
@@ -370,17 +372,14 @@ def _idx(tensor: Tensor) -> bytes:
     return header + tensor.to(torch.uint8).numpy().tobytes()
 
 
-def _replace(path: Path, content: bytes) -> str:
-    """Write the whole file or nothing; return its SHA-256."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+def _replace(path: Path, content: bytes, unfinished: Path) -> str:
+    """Write the whole file or nothing, by way of a folder of our own; return its SHA-256."""
+    beside = unfinished / path.name
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
     return hashlib.sha256(content).hexdigest()
 
 
@@ -400,16 +399,22 @@ def _intact(path: Path, digest: str | None) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == digest
 
 
-def _write_sketches(folder: Path) -> None:
+def _complete(folder: Path) -> bool:
+    digests = _recorded(folder)
+    return all(
+        _intact(folder / name, digests.get(name)) for names in FILES.values() for name in names
+    )
+
+
+def _write_sketches(folder: Path, unfinished: Path) -> None:
     """Draw what is missing or damaged, then say in the manifest what was written."""
     digests = _recorded(folder)
     for train, names in FILES.items():
         if not all(_intact(folder / name, digests.get(name)) for name in names):
             for name, tensor in zip(names, sketch_split(train), strict=True):
-                digests[name] = _replace(folder / name, _idx(tensor))
+                digests[name] = _replace(folder / name, _idx(tensor), unfinished)
     manifest = json.dumps({"version": DRAWING_VERSION, "sha256": digests}, indent=2).encode()
-    if not _intact(folder / MANIFEST, hashlib.sha256(manifest).hexdigest()):
-        _replace(folder / MANIFEST, manifest)
+    _replace(folder / MANIFEST, manifest, unfinished)
 
 
 def ensure_sketches(root: Path) -> Path:
@@ -418,8 +423,8 @@ def ensure_sketches(root: Path) -> Path:
     `torchvision.datasets.FashionMNIST(root)` reads them, and so does notebook 10_lenet when the
     real data cannot be had. A manifest beside the four files holds the drawing version and their
     SHA-256; later calls compare and leave intact files alone. Give the sketches a root of their
-    own: files of these names that the manifest does not vouch for are replaced. Callers that
-    share a root hold a lock.
+    own: files of these names that the manifest does not vouch for are replaced. Several processes
+    may share a root; `.lock` in it is their lock file.
 
     Args:
         root: a folder, made if missing; the files go to `root/FashionMNIST/raw`.
@@ -432,10 +437,13 @@ def ensure_sketches(root: Path) -> Path:
     """
     folder = Path(root) / "FashionMNIST" / "raw"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_sketches(folder)
+        if not _complete(folder):  # complete ones may be read-only
+            folder.mkdir(parents=True, exist_ok=True)
+            with staging(Path(root)) as unfinished:
+                _write_sketches(folder, unfinished)
     except OSError as error:
-        found = "a file" if Path(root).is_file() else f"{error.strerror}: {error.filename}"
+        where = f": {error.filename}" if error.filename else ""
+        found = "a file" if Path(root).is_file() else f"{error.strerror}{where}"
         message = f"expected a folder that sketches can be written to at {root}, found {found}"
         raise OSError(error.errno, message) from error  # becomes the subclass of this errno
     return root

@@ -1,10 +1,14 @@
 """helpers.data: real files, a real server on loopback, real processes."""
 
 import contextlib
+import errno
 import gzip
 import hashlib
+import io
 import json
+import multiprocessing
 import os
+import re
 import shutil
 import socket
 import struct
@@ -15,7 +19,9 @@ import threading
 import warnings
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pooch
 import pytest
@@ -55,6 +61,7 @@ TABLE = {
     name: (
         hashlib.sha256(ARCHIVES[f"{name}.gz"]).hexdigest(),
         hashlib.sha256(content).hexdigest(),
+        len(content),
     )
     for name, content in UNPACKED.items()
 }
@@ -120,6 +127,11 @@ class Handler(BaseHTTPRequestHandler):
         self.server.released.wait(0.2)
         self.answer(body)
 
+    def for_two(self, body: bytes) -> None:
+        """Not before another process asks for the same file."""
+        self.server.both_ask.wait(60)
+        self.answer(body)
+
     def unavailable(self, body: bytes) -> None:
         self.answer(b"come back later", status=503)
 
@@ -168,6 +180,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[str] = []
         self.stalled, self.released = threading.Event(), threading.Event()
+        self.both_ask = threading.Barrier(2)
 
     def mirror(self, behaviour: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{behaviour}/"
@@ -471,6 +484,274 @@ def test_unknown_source(source: object) -> None:
         fashion_mnist(8, source=source)
 
 
+# Layouts: what people have, judged by content wherever it lies
+
+
+def level_one(content: bytes) -> bytes:
+    """The same content packed by somebody else: other bytes, and a name and a time inside."""
+    packed = io.BytesIO()
+    with gzip.GzipFile("images.bin", "wb", compresslevel=1, fileobj=packed, mtime=1) as file:
+        file.write(content)
+    return packed.getvalue()
+
+
+def dotted(name: str) -> str:
+    return name.replace("-idx", ".idx")
+
+
+PACKED_ANEW = {f"{name}.gz": level_one(content) for name, content in UNPACKED.items()}
+MNIST = {name: content[:-1] + bytes([content[-1] ^ 1]) for name, content in UNPACKED.items()}
+FLAT = {
+    "unpacked": UNPACKED,
+    "packed anew": PACKED_ANEW,
+    "mixed": dict([*UNPACKED.items()][:2] + [*ARCHIVES.items()][2:]),
+    "dots in the names": {dotted(name): content for name, content in (UNPACKED).items()},
+    "dots, packed": {dotted(name): content for name, content in ARCHIVES.items()},
+    "other names": {f"{n}.bin": content for n, content in enumerate(UNPACKED.values())},
+    "other names, packed": {f"{n}.bin": content for n, content in enumerate(ARCHIVES.values())},
+    "unpacked by the browser": {f"{name}.gz": content for name, content in UNPACKED.items()},
+    "packed, without the ending": dict(zip(UNPACKED, ARCHIVES.values(), strict=True)),
+}
+
+
+def load_from(
+    place: Path, named_by: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[BatchLoader, BatchLoader]:
+    if named_by == "variable":
+        monkeypatch.setenv("FASHION_MNIST_DIR", str(place))
+    return fashion_mnist(8, root=place if named_by == "root" else None, source="fashion-mnist")
+
+
+NAMED_BY = pytest.mark.parametrize("named_by", ["root", "variable"])
+
+
+@NAMED_BY
+@pytest.mark.parametrize("layout", FLAT)
+@pytest.mark.parametrize("below", ["", "Übungen (neu)/fashion mnist/a/b"])
+def test_every_layout_is_found(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    home: Path,
+    layout: str,
+    below: str,
+    named_by: str,
+) -> None:
+    """Offline, with the right files on the disk, a reader would be told that they are missing."""
+    place = tmp_path / "given"
+    put(place / below, FLAT[layout])
+    before = snapshot(place)
+    assert_loaded(load_from(place, named_by, monkeypatch))
+    if named_by == "variable":
+        assert snapshot(place) == before
+        assert_nothing_broken(home)
+    else:
+        assert snapshot(place).items() >= before.items()
+        assert_nothing_broken(place)
+        assert not home.exists()
+
+
+@NAMED_BY
+@pytest.mark.parametrize("given", ["X/FashionMNIST/raw", "X/FashionMNIST", "X", "."])
+@pytest.mark.parametrize("link", [False, True])
+def test_torchvisions_layout_is_used_where_it_lies(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    home: Path,
+    given: str,
+    link: bool,
+    named_by: str,
+) -> None:
+    """The folder raw/ itself, and one level too deep: nothing is copied."""
+    place = tmp_path / "place"
+    put(raw(place / "X"), UNPACKED | ARCHIVES)
+    folder = place / given
+    if link:
+        folder = tmp_path / "link"
+        link_or_skip(folder, place / given)
+    before = snapshot(place)
+    assert_loaded(load_from(folder, named_by, monkeypatch))
+    assert snapshot(place) == before
+    assert not home.exists()
+
+
+def link_or_skip(link: Path, target: Path) -> None:
+    try:
+        link.symlink_to(target, target_is_directory=target.is_dir())
+    except OSError:
+        pytest.skip("this system makes no links")
+
+
+@NAMED_BY
+def test_linked_files_and_folders_that_lead_in_circles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path, named_by: str
+) -> None:
+    store = put(tmp_path / "store", ARCHIVES)
+    place = put(tmp_path / "given" / "a" / "b", {}).parent.parent
+    for name in ARCHIVES:
+        link_or_skip(place / "a" / "b" / name, store / name)
+    link_or_skip(place / "a" / "up", place)
+    link_or_skip(place / "a" / "a", place / "a")
+    link_or_skip(place / "a" / "nowhere", place / "gone")
+    link_or_skip(place / "a" / "itself", place / "a" / "itself")
+    assert_loaded(load_from(place, named_by, monkeypatch))
+    assert snapshot(store) == ARCHIVES
+
+
+def test_mnist_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    """MNIST's files have the same names and sizes; torchvision puts both below one root."""
+    place = tmp_path / "datasets"
+    put(place / "MNIST" / "raw", MNIST | {f"{n}.gz": gzip.compress(c) for n, c in MNIST.items()})
+    put(place / "later" / "found", PACKED_ANEW)
+    assert_loaded(load_from(place, "variable", monkeypatch))
+    shutil.rmtree(place / "later")
+    with pytest.raises(DatasetUnavailable) as caught:
+        load_from(place, "variable", monkeypatch)
+    for name in UNPACKED:
+        assert f"{place / 'MNIST' / 'raw' / name} is damaged or not Fashion-MNIST's" in str(
+            caught.value
+        )
+
+
+def test_mnist_below_root_does_not_keep_it_from_downloading(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "datasets"
+    put(root / "MNIST" / "raw", MNIST)
+    found = rf"did not download .*{IMAGES} is damaged or not Fashion-MNIST's"
+    with pytest.raises(DatasetUnavailable, match=found):
+        fashion_mnist(8, root=root, source="fashion-mnist")
+    monkeypatch.setattr(data, "MIRRORS", (server.mirror("good"),))
+    assert_loaded(fashion_mnist(8, root=root))
+    assert snapshot(root / "MNIST" / "raw") == MNIST
+
+
+@pytest.mark.parametrize("place", [".", "FashionMNIST/raw"])
+@pytest.mark.parametrize("files", [MNIST, {dotted(name): c for name, c in MNIST.items()}])
+def test_mnist_in_the_place_of_it_is_loud(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, place: str, files: dict
+) -> None:
+    """It was meant, and would be written over."""
+    put(tmp_path / "given" / place, files)
+    monkeypatch.setattr(data, "MIRRORS", (server.mirror("good"),))
+    with pytest.raises(DatasetUnavailable, match=r"not Fashion-MNIST's.*; delete or replace"):
+        fashion_mnist(8, root=tmp_path / "given")
+    assert server.requests == []
+    assert snapshot(tmp_path / "given" / place) == files
+
+
+@pytest.mark.parametrize("place", ["a/b/c/d/e", ".hidden", "X/sketches/FashionMNIST/raw"])
+def test_too_deep_hidden_or_drawn_is_not_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Somebody may name his home folder: the search ends."""
+    drawn = {sketches.MANIFEST: b"{}"} if "sketches" in place else {}
+    put(tmp_path / "given" / place, UNPACKED | drawn)
+    with pytest.raises(DatasetUnavailable, match="lacks"):
+        load_from(tmp_path / "given", "variable", monkeypatch)
+
+
+def test_the_search_looks_at_so_many_things_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in "abc":
+        put(tmp_path / "given" / folder, {str(n): b"" for n in range(10)})
+    put(tmp_path / "given" / "d", ARCHIVES)
+    monkeypatch.setattr(data, "ENTRIES", 20)
+    with pytest.raises(DatasetUnavailable, match="lacks"):
+        load_from(tmp_path / "given", "variable", monkeypatch)
+    monkeypatch.setattr(data, "ENTRIES", 50)
+    assert_loaded(load_from(tmp_path / "given", "variable", monkeypatch))
+
+
+def test_other_peoples_files_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole films, to find out that they are none of the four files."""
+    given, read, real = tmp_path / "given", [], data._sha256
+    others = {"film.mkv": bytes(10**6), "notes.gz": gzip.compress(b"notes"), "a.txt": b"text"}
+    other_size = gzip.compress(UNPACKED[IMAGES][:-1])  # packed, and as large as a file of the set
+    put(given / "a", others | {"photos.tar.gz": other_size})
+    put(given / "b", ARCHIVES)
+    monkeypatch.setattr(data, "_sha256", lambda path: read.append(path) or real(path))
+    assert_loaded(load_from(given, "variable", monkeypatch))
+    assert {path for path in read if path.parent == given / "a"} == set()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+def test_a_pipe_of_that_name_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = put(tmp_path / "given" / "a", ARCHIVES).parent
+    os.mkfifo(given / IMAGES)
+    assert_loaded(load_from(given, "variable", monkeypatch))
+
+
+def test_what_is_there_and_what_is_missing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = put(tmp_path / "given", {"t10k.bin": UNPACKED["t10k-images-idx3-ubyte"]})
+    said = rf"has {re.escape(str(place / 't10k.bin'))} but lacks {IMAGES}\.gz, train-labels"
+    with pytest.raises(DatasetUnavailable, match=said):
+        load_from(place, "variable", monkeypatch)
+
+
+# What the variable means
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a folder notebooks/, which is where Jupyter starts the kernel."""
+    project = put(tmp_path / "project", {"pyproject.toml": b""})
+    monkeypatch.setattr(data, "__file__", str(project / "helpers" / "data.py"))
+    monkeypatch.chdir(put(project / "notebooks", {}))
+    return project
+
+
+@pytest.mark.parametrize("where", ["fashion", "notebooks/fashion"])
+def test_a_relative_variable_is_found_from_the_notebooks_or_from_the_root(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    put(checkout / where, ARCHIVES)
+    monkeypatch.setenv("FASHION_MNIST_DIR", "fashion")
+    assert_loaded(fashion_mnist(8))
+
+
+def test_a_relative_variable_goes_by_the_working_directory_first(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(checkout / "fashion", ARCHIVES)
+    put(checkout / "notebooks" / "fashion", MNIST)
+    monkeypatch.setenv("FASHION_MNIST_DIR", "fashion")
+    with pytest.raises(DatasetUnavailable, match=r"notebooks.fashion, as seen from .*notebooks\)"):
+        fashion_mnist(8)
+
+
+def test_a_relative_variable_that_leads_nowhere_says_where_that_is(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASHION_MNIST_DIR", os.path.join("..", "typo"))
+    here, there = checkout / "notebooks", checkout / "typo"
+    said = rf"set to \.\..typo \({re.escape(f'{there}, as seen from {here}')}\), which is not"
+    with pytest.raises(DatasetUnavailable, match=said):
+        fashion_mnist(8)
+
+
+def test_a_tilde_in_the_variable_is_the_users_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setenv("FASHION_MNIST_DIR", "~/fashion")
+    expected = re.escape(str(tmp_path / "fashion").replace(os.sep, "/"))
+    with pytest.raises(DatasetUnavailable) as caught:
+        fashion_mnist(8)
+    assert re.search(
+        rf"set to ~/fashion \({expected}\), which", str(caught.value).replace(os.sep, "/")
+    )
+    put(tmp_path / "fashion", ARCHIVES)
+    assert_loaded(fashion_mnist(8))
+
+
 # Damage
 
 
@@ -497,7 +778,7 @@ def test_damage_in_the_users_folder_is_loud_and_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage, name: str, source: str, named_by: str
 ) -> None:
     place = tmp_path / "mine"
-    put(raw(place), UNPACKED | ARCHIVES)
+    put(raw(place), ARCHIVES if name.endswith(".gz") else UNPACKED)
     path = raw(place) / name
     path.write_bytes(damage(path.read_bytes()))
     before = snapshot(place)
@@ -507,6 +788,25 @@ def test_damage_in_the_users_folder_is_loud_and_left_alone(
         fashion_mnist(8, root=root, source=source)
     assert hashlib.sha256(path.read_bytes()).hexdigest() in str(caught.value)
     assert snapshot(place) == before
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", [IMAGES, "t10k-labels-idx1-ubyte.gz"])
+@pytest.mark.parametrize("named_by", ["root", "variable"])
+def test_a_sound_copy_beside_the_damaged_one_is_taken(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, damage, name: str, named_by: str
+) -> None:
+    """And the damaged one, which may be somebody's MNIST, is not written over."""
+    place = tmp_path / "mine"
+    put(raw(place), UNPACKED | ARCHIVES)
+    path = raw(place) / name
+    path.write_bytes(damage(path.read_bytes()))
+    before = snapshot(place)
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(place))
+    assert_loaded(fashion_mnist(8, root=place if named_by == "root" else None))
+    assert snapshot(place) == before
+    if home.exists():
+        assert_nothing_broken(home)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -611,58 +911,200 @@ def test_all_reasons_are_given(
 
 # Several processes
 
-SCRIPT = """
-import json, sys
-from pathlib import Path
-from helpers import data
 
-given = json.loads(sys.argv[1])
-data.FILES, data.MIRRORS = given["files"], (given["mirror"],)
-data._default_home = lambda: Path(given["home"])
-print("ready", flush=True)
-input()
-train, test = data.fashion_mnist(8, source="fashion-mnist")
-print(train.num_samples, test.num_samples)
-"""
+def load(home: Path, mirror: str, begin: Any = None, without_locks: bool = False) -> None:
+    """In a process of its own: load from a mirror, at the same time as others if asked to."""
+    os.environ["no_proxy"] = "127.0.0.1"
+    os.environ.pop("FASHION_MNIST_DIR", None)
+    data.FILES, data.MIRRORS, data._default_home = TABLE, (mirror,), lambda: home
+    if without_locks:
+        import fcntl
+
+        fcntl.flock = no_locks
+    if begin is not None:
+        begin.wait(60)
+    assert_loaded(fashion_mnist(8, source="fashion-mnist"))
 
 
-def start(home: Path, mirror: str) -> subprocess.Popen[str]:
-    """A process that has imported everything and waits for a line to begin."""
-    given = json.dumps({"files": TABLE, "mirror": mirror, "home": str(home)})
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, given],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(data.__file__).parent.parent,
-    )
+def no_locks(descriptor: int, operation: int) -> None:
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
+# A server that has imported everything forks them, where forking is safe: it saves seconds.
+PROCESSES = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+PROCESSES.set_forkserver_preload(["helpers.data", "pytest"])
+
+
+def loading(*arguments: object) -> multiprocessing.Process:
+    process = PROCESSES.Process(target=load, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def load_twice_at_once(home: Path, mirror: str, without_locks: bool = False) -> None:
+    begin = PROCESSES.Barrier(2)
+    both = [loading(home, mirror, begin, without_locks) for _ in range(2)]
+    for process in both:
+        process.join(120)
+    assert [process.exitcode for process in both] == [0, 0]
 
 
 def test_two_processes_fetch_each_archive_once(home: Path, server: Server) -> None:
-    with start(home, server.mirror("slow")) as first, start(home, server.mirror("slow")) as second:
-        for process in (first, second):
-            assert process.stdout.readline() == "ready\n"
-        for process in (first, second):
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        for process in (first, second):
-            assert process.communicate(timeout=60)[0] == f"{TRAIN} {TEST}\n"
-            assert process.returncode == 0
+    load_twice_at_once(home, server.mirror("slow"))
     assert sorted(server.requests) == sorted(f"slow/{name}" for name in ARCHIVES)
+    assert_nothing_broken(home)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the system call is fcntl.flock")
+def test_two_processes_without_locks_do_not_disturb_each_other(home: Path, server: Server) -> None:
+    """On a network file system that knows no locks, each fetches all of it."""
+    load_twice_at_once(home, server.mirror("for_two"), without_locks=True)
+    assert sorted(server.requests) == sorted(f"for_two/{name}" for name in 2 * [*ARCHIVES])
     assert_nothing_broken(home)
 
 
 def test_a_process_killed_in_mid_download_does_no_harm(
     home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with start(home, server.mirror("stall")) as process:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        assert server.stalled.wait(60)
-        process.kill()
-    assert list((raw(home) / ".unfinished").iterdir())
+    process = loading(home, server.mirror("stall"))
+    assert server.stalled.wait(60)
+    process.kill()
+    process.join(60)
+    assert [file for left in raw(home).glob(".unfinished*") for file in left.iterdir()]
     monkeypatch.setattr(data, "MIRRORS", (server.mirror("good"),))
     assert_loaded(fashion_mnist(8, source="fashion-mnist"))
+    assert_nothing_broken(home)
+
+
+# The user's surroundings
+
+SURROUNDED = """
+import sys, warnings
+from pathlib import Path
+from helpers import data, sketches
+
+assert sys.stderr is None and sys.flags.utf8_mode == 0
+data.MIRRORS, sketches.PER_CLASS = (), {True: 6, False: 2}
+root = Path.cwd()
+warnings.simplefilter("always")
+for source in "auto", "sketches":
+    train, test = data.fashion_mnist(8, root=root, source=source)
+    print(train.source, train.num_samples, test.num_samples)
+try:
+    data.fashion_mnist(8, root=root, source="fashion-mnist")
+except data.DatasetUnavailable as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell closes the streams")
+def test_no_stderr_the_c_locale_and_an_odd_folder(tmp_path: Path) -> None:
+    """A service has no stderr: the warning must not become an AttributeError."""
+    odd = put(tmp_path / "Übungen für später (1)", {})
+    settings = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" "$@" 2>&-', sys.executable, "-c", SURROUNDED],
+        env=os.environ | settings | {"PYTHONPATH": str(Path(data.__file__).parent.parent)},
+        cwd=odd,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    *loaded, said = done.stdout.splitlines()
+    assert loaded == ["sketches 60 20", "sketches 60 20"]
+    assert said == "Fashion-MNIST's t10k-images-idx3-ubyte.gz did not download ()"
+    assert done.returncode == 0
+
+
+@contextlib.contextmanager
+def defaults(device: str, dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_device(device)
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(before)
+
+
+def test_default_device_and_dtype_do_not_matter(home: Path) -> None:
+    """A notebook that begins with torch.set_default_device("cuda") could not load the data."""
+    put(home, ARCHIVES)
+    expected = [list(loader) for loader in fashion_mnist(8, seed=3)]
+    with defaults("meta", torch.float64):
+        loaders = fashion_mnist(8, seed=3)
+        assert_sketches(fashion_mnist(8, source="sketches"))
+        batches = [list(loader) for loader in loaders]
+    for got, wanted in zip(chain(*batches), chain(*expected), strict=True):
+        assert torch.equal(got[0], wanted[0]) and torch.equal(got[1], wanted[1])
+        assert got[0].dtype == torch.float32
+
+
+# A disk that takes no more
+
+FULL = """
+import json, sys
+from pathlib import Path
+from helpers import data, sketches
+
+home, given = Path(sys.argv[1]), json.loads(sys.argv[2])
+data.FILES, data.MIRRORS = given["files"], (given["mirror"],)
+data._default_home = lambda: home
+sketches.PER_CLASS = {True: 6, False: 2}
+for free in 12, 36:  # KiB: too few for the first archive, and for the first file unpacked
+    (home / "filler").write_bytes(bytes((64 - free) * 1024))
+    for source in "auto", "fashion-mnist", "sketches":
+        try:
+            data.fashion_mnist(8, source=source)
+        except OSError as error:
+            print(type(error).__name__, error)
+    print(*sorted({p.name for p in home.rglob("*") if p.is_file() and p.name[0] != "."}))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tmpfs and name spaces are Linux's")
+def test_a_full_disk_is_told_as_one(tmp_path: Path, server: Server) -> None:
+    """As a dead mirror, a reader would train on the sketches for hours and not know why."""
+    mount = f'mount -t tmpfs -o size=64k none "{tmp_path}" && exec "$0" "$@"'
+    small = ["unshare", "-rm", "sh", "-c", mount]
+    if shutil.which("unshare") is None or subprocess.run([*small, "true"]).returncode != 0:
+        pytest.skip("this system lets nobody mount a small file system")
+    given = json.dumps({"files": TABLE, "mirror": server.mirror("good")})
+    done = subprocess.run(
+        [*small, sys.executable, "-c", FULL, str(tmp_path), given],
+        cwd=Path(data.__file__).parent.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    full = f"OSError [Errno 28] cannot write to {tmp_path}: make room there"
+    assert [line.startswith(full) for line in said] == 2 * [True, True, True, False]
+    assert said[3] == "filler"
+    assert "t10k-images-idx3-ubyte.gz" in said[7].split()
+
+
+@pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EIO", "EROFS", "EFBIG"])
+@pytest.mark.parametrize("source", ["auto", "fashion-mnist"])
+@pytest.mark.parametrize("doing", ["downloading", "unpacking"])
+def test_errors_of_the_disk_name_the_folder_and_are_no_dead_mirror(
+    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch, name: str, source: str, doing: str
+) -> None:
+    number = getattr(errno, name)
+
+    def fails(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(data, "MIRRORS", 2 * (server.mirror("good"),))
+    if doing == "unpacking":
+        monkeypatch.setattr(os, "fsync", fails)
+    else:
+        monkeypatch.setattr(pooch.HTTPDownloader, "__call__", fails)
+    with pytest.raises(OSError, match=re.escape(f"cannot write to {home}: ")) as caught:
+        fashion_mnist(8, source=source)
+    assert caught.value.errno == number
+    assert os.strerror(number) in str(caught.value)
+    assert not (home / "sketches").exists()
     assert_nothing_broken(home)
 
 
