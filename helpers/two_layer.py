@@ -41,7 +41,7 @@ def make_problem(
     generator = torch.Generator().manual_seed(SEED)
     shapes = (num_samples, D_IN), (num_samples, D_OUT), (D_IN, H), (H, D_OUT)
     x, y, w1, w2 = (
-        torch.randn(shape, generator=generator, dtype=torch.float64).to(device, dtype)
+        torch.randn(shape, generator=generator, dtype=torch.float64, device="cpu").to(device, dtype)
         for shape in shapes
     )
     return x, y, w1, w2

@@ -6,9 +6,12 @@ import os
 import sys
 
 import pytest
+import torch
 from tqdm import tqdm
 
+from helpers.checkpoints import load_checkpoint
 from helpers.streams import Forgiving, forgiving_streams, say
+from helpers.training import fit
 
 LETTERS = "检查点.pt – é \udcff"  # Chinese, a dash and é of cp1252, and a byte of no known encoding
 
@@ -70,7 +73,12 @@ def full_disk():
     return stream_to(os.open("/dev/full", os.O_WRONLY))
 
 
-@pytest.mark.parametrize("broken", [no_stream, closed, broken_pipe, read_only, full_disk])
+ANY_STREAM = pytest.mark.parametrize(
+    "broken", [no_stream, closed, broken_pipe, read_only, full_disk]
+)
+
+
+@ANY_STREAM
 def test_a_stream_that_takes_nothing_raises_nothing(monkeypatch, broken):
     with broken() as stream:
         if stream is not None:  # or the test would show nothing
@@ -87,6 +95,21 @@ def test_a_stream_that_takes_nothing_raises_nothing(monkeypatch, broken):
         assert sys.stdout is stream and sys.stderr is stream
         if stream is not None and not stream.closed:
             stream.flush()  # nothing is left to fail when Python ends
+
+
+@ANY_STREAM
+def test_fit_trains_and_saves_whatever_stdout_is(tmp_path, monkeypatch, broken):
+    torch.manual_seed(0)
+    batches = [(torch.rand(8, 2), torch.arange(8) % 4) for _ in range(3)]
+    model = torch.nn.Linear(2, 4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    run = {"optimizer": optimizer, "epochs": 2, "checkpoint": tmp_path / "a.pt"}
+    with broken() as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert fit(model, batches, **run).epochs == 2
+        assert load_checkpoint(tmp_path / "a.pt").epoch == 2
+        assert fit(model, batches, **run).epochs == 2  # reports that nothing is left
 
 
 def test_other_errors_of_a_stream_are_not_hidden():

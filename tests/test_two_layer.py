@@ -100,6 +100,16 @@ def test_fewer_losses_are_the_first_ones():
     assert reference_losses(0) == []
 
 
+def test_the_default_device_of_the_reader_is_not_ours():
+    torch.set_default_device("meta")  # any other device would do
+    try:
+        losses = reference_losses(11)  # a number that no other test has left in the cache
+        assert make_problem()[0].device == torch.device("cpu")
+    finally:
+        torch.set_default_device(None)
+    assert losses == reference_losses()[:11]
+
+
 def test_losses_are_a_new_list_at_every_call():
     reference_losses(3).clear()
     assert len(reference_losses(3)) == 3
