@@ -31,11 +31,20 @@ ROOT = Path(__file__).resolve().parent.parent
 CELL_TIMEOUT = 600  # seconds
 
 SETUP_CELL = """\
+from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 
-if find_spec("helpers") is None:  # on Colab, or with this notebook alone
-    %pip install --quiet pooch filelock tqdm loky safetensors
-    %pip install --quiet --no-deps git+https://github.com/{address}"""
+if not find_spec("helpers"):  # on Colab, or with this notebook alone
+    same_torch = f"torch=={version('torch')}" if find_spec("torch") else "torch"
+    %pip install --quiet {same_torch} https://github.com/ADDRESS/archive/main.zip
+if not (found := find_spec("helpers")):
+    raise ImportError("pip could not install the helpers: see above. It needs the network, once.")
+where = (found.submodule_search_locations or [found.origin])[0]
+if not Path(where, "two_layer.py").exists():
+    raise ImportError(f"{where} hides the helpers of this notebook: rename it, run this again.")
+
+%matplotlib inline"""
 
 COLAB_LINK = "https://colab.research.google.com/github/{address}/blob/main/notebooks/{name}"
 
@@ -55,7 +64,7 @@ class ToolError(Exception):
 
 def setup_cell(address: str) -> str:
     """Return the text that the first code cell of a notebook holds, for ``OWNER/REPO``."""
-    return SETUP_CELL.format(address=address)
+    return SETUP_CELL.replace("ADDRESS", address)
 
 
 def colab_link(address: str, name: str) -> str:

@@ -1,26 +1,41 @@
 """A notebook alone in an empty folder, as on Colab: it fetches the helpers and runs as it stands.
 
 The environment has torch and Jupyter, but neither this project nor what only this project needs.
-It is a new virtual environment that borrows the installed packages by symbolic links, so nothing
-large is installed twice; git is told to fetch the project's address from a local copy.
+It is a new virtual environment that borrows the installed packages by symbolic links; what it lacks
+lies in a folder as wheels, and the project as the archive that GitHub would send. So nothing large
+is installed twice, and nothing comes from the network (with LONE_NOTEBOOK_INDEX=1, as in the weekly
+job, what is lacking comes from the package index).
 """
 
-import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
+import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook
 from notebook_rules import ROOT, address, tool
+from test_lock import publish
 
-LENET = ROOT / "notebooks" / "10_lenet.ipynb"
-LEFT_OUT = ("from_backprop_to_lenet", "__editable__", "helpers", "pooch", "tqdm")
+LACKING = ("cloudpickle", "loky", "matplotlib", "pooch", "safetensors", "torchvision", "tqdm")
+OURS = ("from_backprop_to_lenet", "__editable__", "helpers")
+UNREACHABLE = "http://127.0.0.1:9"
+
+USE = """\
+import matplotlib.pyplot as plt
+from helpers.exercises import check
+from helpers.plots import plot_losses
+from helpers.training import fit
+
+check("1.1", None)
+plot_losses({"by hand": [2.0, 1.0]}, title="A lone loss")
+plt.show()"""
 
 EXECUTE = """
 import sys, nbformat
@@ -32,21 +47,22 @@ from nbclient import NotebookClient
 class Kernel(AsyncKernelManager):
     kernel_spec = KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
 
-NotebookClient(
-    nbformat.read(sys.argv[1], as_version=4), kernel_manager_class=Kernel, timeout=600
-).execute()
+notebook = nbformat.read(sys.argv[1], as_version=4)
+NotebookClient(notebook, kernel_manager_class=Kernel, timeout=300).execute()
+nbformat.write(notebook, sys.argv[1])
 """
 
-LOOK_AROUND = """
-import json, os
-from importlib.metadata import version
-from importlib.util import find_spec
+IPYTHON = """
+import json, sys
+from IPython.core.interactiveshell import InteractiveShell
 
-found = {name: version(name) for name in ("torch", "torchvision", "numpy")}
-for name in "torch", "torchvision", "numpy", "helpers", "pooch":
-    spec = find_spec(name)
-    found[name + " at"] = spec and os.path.realpath(spec.origin)
-print(json.dumps(found))
+class Shell(InteractiveShell):
+    def enable_gui(self, gui=None): pass
+
+shell = Shell.instance()
+errors = [shell.run_cell(cell).error_in_exec for cell in json.loads(sys.argv[1])]
+print()
+print(json.dumps([error and f"{type(error).__name__}: {error}" for error in errors]))
 """
 
 
@@ -57,59 +73,93 @@ def run(*command: str | Path, **options: object) -> str:
     return str(done.stdout)
 
 
-def look_around(python: Path | str, environment: dict[str, str], folder: Path) -> dict[str, str]:
-    """Return which packages an interpreter finds, and where."""
-    return json.loads(run(python, "-c", LOOK_AROUND, env=environment, cwd=folder))
+# What there is to borrow and to fetch ------------------------------------------------------------
+
+
+def top_level(name: str) -> set[str]:
+    """Return the files and folders that a distribution has put beside the others."""
+    return {file.parts[0] for file in distribution(name).files or []} - {"__pycache__", ".."}
 
 
 def link_packages(target: Path) -> None:
-    """Fill ``target`` with links to the installed packages, without this project's own."""
+    """Fill ``target`` with links to the installed packages, without the lacking and our own."""
     target.mkdir()
+    lacking = set().union(*map(top_level, LACKING))
     for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
         for entry in Path(folder).iterdir():
-            if not entry.name.startswith(LEFT_OUT) and entry.suffix != ".pth":
+            ours = entry.name.startswith(OURS) or entry.suffix == ".pth"
+            if not ours and entry.name not in lacking:
                 try:
                     (target / entry.name).symlink_to(entry)
                 except OSError as error:
                     pytest.skip(f"symbolic links are not allowed here: {error}")
 
 
-def copy_of_the_project(target: Path) -> Path:
-    """Return a git repository that holds the working tree as it is, uncommitted work included."""
-    if not (ROOT / ".git").exists() or not shutil.which("git"):
-        pytest.skip("needs git, and a clone of the project")
-    listing = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
-    for name in filter(None, listing.split("\0")):
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, target / name)
-    git = ["git", "-C", target, "-c", "user.name=test", "-c", "user.email=test@example.org"]
-    run("git", "init", "--quiet", target)
-    run(*git, "add", "--all", "--force")
-    run(*git, "-c", "commit.gpgsign=false", "commit", "--quiet", "--message", "As it is")
-    return target
+def pack(name: str, folder: Path) -> None:
+    """Put an installed distribution back into a wheel."""
+    packed = distribution(name)
+    lines = (packed.read_text("WHEEL") or "").splitlines()
+    tags = [line.removeprefix("Tag: ").split("-") for line in lines if line.startswith("Tag: ")]
+    tag = "-".join(".".join(dict.fromkeys(parts)) for parts in zip(*tags, strict=True))
+    version = packed.version.replace("-", "_")
+    with zipfile.ZipFile(folder / f"{name}-{version}-{tag}.whl", "w") as wheel:
+        for file in packed.files or []:
+            if file.parts[0] != ".." and file.suffix != ".pyc":
+                wheel.write(str(file.locate()), file.as_posix())
+
+
+def archive(path: Path) -> None:
+    """Write what GitHub sends of the branch main: the project, uncommitted work included."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    packages = [name.replace(".", "/") for name in project["tool"]["setuptools"]["packages"]]
+    files = [ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE")]
+    files += [file for package in packages for file in (ROOT / package).glob("*.*")]
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(path, "w") as file:
+        for source in files:
+            file.write(source, Path("from-backprop-to-lenet-main", source.relative_to(ROOT)))
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment variables: git goes to the copy, and nothing leads back to this project."""
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that stands for the internet: GitHub's archive, and wheels.
+
+    Among them is a torchvision that would replace torch.
+    """
     folder = tmp_path_factory.mktemp("elsewhere")
-    copy = copy_of_the_project(folder / "copy")
-    variables = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_"))}
-    return variables | {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.{copy.as_uri()}.insteadOf",
-        "GIT_CONFIG_VALUE_0": f"https://github.com/{address()}",
-        "XDG_CACHE_HOME": str(folder / "cache"),
-    }
+    archive(folder / "archive" / "main.zip")
+    for name in (*LACKING, "setuptools"):
+        pack(name, folder)
+    publish(folder, "torch", "99.0")
+    publish(folder, "torchvision", "99.0", "torch==99.0")
+    return folder
 
 
 @pytest.fixture
-def python(tmp_path: Path, environment: dict[str, str]) -> Path:
+def environment(elsewhere: Path) -> dict[str, str]:
+    """The variables of a reader who can reach what he lacks, but has no git."""
+    dropped = ("PYTHON", "VIRTUAL_", *(() if asks_the_index() else ("PIP_",)))
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
+    here = [elsewhere, elsewhere / "torch", elsewhere / "torchvision"]
+    offline = {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": " ".join(folder.as_uri() for folder in here),
+    }
+    if os.name != "nt":
+        variables["PATH"] = ""
+    return variables | {"PIP_NO_COMPILE": "1"} | ({} if asks_the_index() else offline)
+
+
+def asks_the_index() -> bool:
+    """Whether what is lacking comes from the package index, as for a reader."""
+    return os.environ.get("LONE_NOTEBOOK_INDEX") == "1"
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
     """The interpreter of a new environment, with torch and Jupyter but without the helpers."""
-    if not importlib.util.find_spec("pip"):
-        pytest.skip("needs pip")
-    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv", env=environment)
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
     scripts, name = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
     interpreter = tmp_path / "venv" / scripts / name
     link_packages(tmp_path / "packages")
@@ -123,51 +173,84 @@ def own_packages(interpreter: Path) -> Path:
     return Path(run(interpreter, "-c", code).strip())
 
 
-def tiny_notebook(path: Path) -> Path:
-    """Write a notebook that has the setup cell and uses one helper."""
-    use = "from helpers.devices import pick_device\n\nassert pick_device('cpu').type == 'cpu'"
-    setup = new_code_cell(f"{tool.setup_cell(address())}\n\n{use}")
-    nbformat.write(new_notebook(cells=[new_markdown_cell("# 00 · Tiny"), setup]), path)
-    return path
+# The notebook ------------------------------------------------------------------------------------
 
 
-def execute(notebook: Path, python: Path, environment: dict[str, str]) -> None:
-    """Run a notebook; skip the test if it fails because the package index is out of reach."""
-    here = {"env": environment, "cwd": notebook.parent}
-    try:
-        run(python, "-c", EXECUTE, notebook.name, **here)
-    except AssertionError:
-        download = [python, "-m", "pip", "download", "--quiet", "--no-deps", "setuptools"]
-        if subprocess.run(list(map(str, download)), **here).returncode != 0:
-            pytest.skip("the package index is out of reach")
-        raise
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder in which the notebook lies."""
+    (tmp_path / "alone").mkdir()
+    return tmp_path / "alone"
 
 
-def check_alone(notebook: Path, python: Path, environment: dict[str, str]) -> None:
-    """Run a notebook that lies alone in its folder; check what it installed, and what not."""
-    text, folder, own = notebook.read_bytes(), notebook.parent, own_packages(python)
-    before = look_around(python, environment, folder)
-    assert before["helpers at"] is None and before["pooch at"] is None
-    execute(notebook, python, environment)
-    after = look_around(python, environment, folder)
-    assert Path(after["helpers at"]).is_relative_to(own.resolve())
-    assert Path(after["pooch at"]).is_relative_to(own.resolve())
-    assert after == before | {name: after[name] for name in ("helpers at", "pooch at")}
-    assert not [entry.name for entry in own.iterdir() if entry.name.startswith(("torch", "numpy"))]
-    assert notebook.read_bytes() == text
+def setup_cell(home: str = UNREACHABLE) -> str:
+    """Return the setup cell; ``home`` stands for the address on GitHub."""
+    return tool.setup_cell(address()).replace(f"https://github.com/{address()}", home)
+
+
+def installed(python: Path) -> set[str]:
+    """Return what the new environment has of its own."""
+    names = {entry.name.partition("-")[0] for entry in own_packages(python).iterdir()}
+    return names - {"borrowed.pth", "__pycache__"}
 
 
 @pytest.mark.slow
-def test_tiny_notebook_alone(tmp_path: Path, python: Path, environment: dict[str, str]) -> None:
-    (tmp_path / "empty").mkdir()
-    check_alone(tiny_notebook(tmp_path / "empty" / "00_tiny.ipynb"), python, environment)
+def test_a_lone_notebook_fetches_what_it_lacks(
+    folder: Path, elsewhere: Path, python: Path, environment: dict[str, str]
+) -> None:
+    """It brings each missing package, needs no git, leaves torch as it is, and shows pictures.
+
+    A server's MPLBACKEND=Agg would hide every one of them.
+    """
+    cells = [new_code_cell(source) for source in (setup_cell(elsewhere.as_uri()), USE)]
+    nbformat.write(new_notebook(cells=cells), folder / "00_tiny.ipynb")
+    agg = environment | {"MPLBACKEND": "Agg"}
+    run(python, "-c", EXECUTE, "00_tiny.ipynb", env=agg, cwd=folder)
+    assert {"helpers", *LACKING} <= installed(python)
+    assert not installed(python) & {"torch", "numpy"}
+    _, used = nbformat.read(folder / "00_tiny.ipynb", as_version=4).cells
+    texts = [output.text for output in used.outputs if output.output_type == "stream"]
+    assert any("image/png" in output.get("data", {}) for output in used.outputs)
+    assert "1.1" in "".join(texts)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not LENET.exists(), reason="there is no notebooks/10_lenet.ipynb yet")
-def test_lenet_alone(tmp_path: Path, python: Path, environment: dict[str, str]) -> None:
-    (tmp_path / "empty").mkdir()
-    notebook = Path(shutil.copy(LENET, tmp_path / "empty"))
-    # Nor has this reader the data: it is downloaded, or without a network drawn.
-    nothing = {k: v for k, v in environment.items() if k != "FASHION_MNIST_DIR"}
-    check_alone(notebook, python, nothing)
+# What goes wrong in the setup cell ---------------------------------------------------------------
+
+
+def errors(
+    python: str | Path, folder: Path, environment: dict[str, str], *cells: str
+) -> list[str | None]:
+    """Run cells in IPython, as a kernel would, and return each one's error."""
+    printed = run(python, "-c", IPYTHON, json.dumps(cells), cwd=folder, env=environment)
+    return list(json.loads(printed.splitlines()[-1]))
+
+
+def test_a_lone_notebook_without_network_says_so(
+    folder: Path, python: Path, environment: dict[str, str]
+) -> None:
+    offline = environment | {"PIP_RETRIES": "0"}
+    (error,) = errors(python, folder, offline, setup_cell())
+    assert error is not None
+    assert error.startswith("ImportError: pip could not install the helpers")
+    assert "network" in error
+    assert installed(python) == set()
+
+
+OTHER_CODE = "raise SystemExit('the code of another helpers ran')\n"
+CURE = "rename it, run this again."
+RENAME = "import os; os.rename({name!r}, {name!r} + '_of_mine')"
+
+
+@pytest.mark.parametrize("name", ["helpers.py", "helpers/__init__.py", "helpers/"])
+def test_what_hides_the_helpers_is_named(folder: Path, name: str) -> None:
+    """Without it: "cannot import name 'two_layer' from 'helpers'", and no word on the cure."""
+    hiding = folder / name.partition("/")[0]
+    if name.endswith("/"):
+        hiding.mkdir()
+    else:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(OTHER_CODE)
+    cells = [setup_cell(), RENAME.format(name=hiding.name), setup_cell()]
+    hidden, _, cured = errors(sys.executable, folder, dict(os.environ), *cells)
+    assert hidden == f"ImportError: {hiding} hides the helpers of this notebook: {CURE}"
+    assert cured is None
