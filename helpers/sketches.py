@@ -327,10 +327,13 @@ def draw_sketches(labels: Tensor, *, seed: int) -> Tensor:
         (N, 28, 28) uint8, a bright garment on black.
 
     Raises:
-        ValueError: `labels` is not one-dimensional int64, or holds a number outside 0 to 9.
+        ValueError: `labels` is not one-dimensional int64 on the CPU, or holds a number outside
+            0 to 9.
     """
     if labels.dim() != 1 or labels.dtype != torch.int64:
         raise ValueError(f"expected (N,) int64 labels, got {tuple(labels.shape)} {labels.dtype}")
+    if labels.device.type != "cpu":
+        raise ValueError(f"expected labels on the CPU, got them on {labels.device}")
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(GARMENTS):
         raise ValueError(f"expected labels 0 to 9, got {labels.min()} to {labels.max()}")
     images = torch.empty(len(labels), SIDE, SIDE, dtype=torch.uint8, device="cpu")

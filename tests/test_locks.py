@@ -4,13 +4,15 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from helpers.locks import locked
+from helpers import locks
+from helpers.locks import locked, staging
 
 ROOT = Path(__file__).parent.parent
 posix = pytest.mark.skipif(os.name != "posix", reason="the system call is fcntl.flock")
@@ -122,3 +124,67 @@ def test_errors_of_the_block_pass_through_and_free_the_lock(tmp_path: Path) -> N
         raise OSError(errno.ENOLCK, "my own")
     with locked(path, timeout=0) as held:
         assert held
+
+
+# Folders for unfinished files
+
+
+@pytest.fixture(params=[True, False], ids=["with locks", "without"])
+def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    if not request.param:
+        fcntl = pytest.importorskip("fcntl")
+
+        def flock(descriptor: int, operation: int) -> None:
+            raise OSError(errno.ENOLCK, "no locks here")
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+    return request.param
+
+
+def visible(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+
+
+def test_a_staging_folder_is_empty_and_gone_at_the_end(tmp_path: Path, held: bool) -> None:
+    with staging(tmp_path) as unfinished:
+        assert unfinished.parent == tmp_path and visible(unfinished) == []
+        (unfinished / "file").write_text("finished")
+        (unfinished / "file").replace(tmp_path / "file")
+        (unfinished / "other").write_text("given up")
+    assert visible(tmp_path) == ["file"]
+    with pytest.raises(KeyboardInterrupt), staging(tmp_path) as unfinished:
+        (unfinished / "other").write_text("half")
+        raise KeyboardInterrupt
+    assert visible(tmp_path) == ["file"]
+
+
+def left_behind(folder: Path, name: str, age: float) -> Path:
+    left = folder / name
+    left.mkdir()
+    (left / "file").write_text("half")
+    for path in (left / "file", left):
+        os.utime(path, (time.time() - age, time.time() - age))
+    return left
+
+
+def test_what_killed_processes_left_goes_but_nobody_elses(tmp_path: Path, held: bool) -> None:
+    """Else 30 MB stay for each kill, or a process loses what it is writing."""
+    old, new = 2 * locks.ABANDONED, 0.5 * locks.ABANDONED
+    locked_once = left_behind(tmp_path, ".unfinished-a", new)
+    abandoned = left_behind(tmp_path, ".unlocked-b", old)
+    at_it = left_behind(tmp_path, ".unlocked-c", new)
+    still_writing = left_behind(tmp_path, ".unlocked-d", old)
+    (still_writing / "next").write_text("just now")
+    with staging(tmp_path):
+        assert locked_once.exists() is not held  # its owner would hold the lock
+        assert not abandoned.exists()
+        assert at_it.exists() and still_writing.exists()
+
+
+@pytest.mark.parametrize("held", [False], indirect=True, ids=["without"])
+def test_two_without_locks_have_a_folder_each(tmp_path: Path, held: bool) -> None:
+    with staging(tmp_path) as first:
+        (first / "file").write_text("first")
+        with staging(tmp_path) as second:
+            (second / "file").write_text("second")
+        assert (first / "file").read_text() == "first" and not second.exists()
