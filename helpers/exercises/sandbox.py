@@ -84,7 +84,6 @@ def run_limited(
             reply = worker.ask(load, heard)
             _watch(reply, worker, seconds, memory)
             result, is_clean = reply.result()
-            is_clean = is_clean and worker.used()[0] < worker.size_when_new + GROWTH
         finally:
             if not is_clean:
                 _end()
@@ -130,7 +129,7 @@ def _end() -> None:
 
 def _watch(reply: "Future[Any]", worker: "_Worker", seconds: float, memory: int) -> None:
     """Wait until the task has ended; complain as soon as it passes a limit."""
-    begin, (held, computed) = time.monotonic(), worker.used()
+    begin, (held, computed) = time.monotonic(), worker.before
     while not wait([reply], timeout=POLL_SECONDS).done:
         elapsed, (size, used) = time.monotonic() - begin, worker.used()
         if min(elapsed, used - computed) > seconds or elapsed > PATIENCE * seconds:
@@ -159,7 +158,7 @@ def serve(tasks: IO[bytes], replies: IO[bytes]) -> None:
     """Run tasks as they come, until the notebook's process ends; the other process's whole life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the notebook's process ends this one
     torch.set_num_threads(1)
-    own = os.getpid()
+    own, most = os.getpid(), _used(psutil.Process())[0] + GROWTH
 
     def tell(text: str | None) -> None:
         _send(replies, "told", text)
@@ -168,9 +167,9 @@ def serve(tasks: IO[bytes], replies: IO[bytes]) -> None:
         while os.getpid() == own:  # not in a copy that the reader's code has forked
             # ends also a task whose notebook has gone in the middle of it
             faulthandler.dump_traceback_later(IDLE_SECONDS, exit=True, file=2)
-            outcome = _run(tell, *pickle.load(tasks))
+            kind, value = _obey(tell, most, *pickle.load(tasks))
             if os.getpid() == own:
-                _send(replies, *outcome)
+                _send(replies, kind, value)
     os._exit(0)
 
 
@@ -179,8 +178,10 @@ def _send(replies: IO[bytes], kind: str, value: Any) -> None:
     replies.flush()
 
 
-def _run(tell: Callable[..., None], path: list[str], folder: str | None, load: bytes) -> Any:
-    """Return what has become of a task, and its result and whether it leaves a thread or process.
+def _obey(
+    tell: Callable[..., None], most: int, path: list[str], folder: str | None, load: bytes | None
+) -> tuple[str, Any]:
+    """Run a task; return what has become of it, and its result.
 
     Modules are looked for where the notebook finds them, in its working directory as well.
     """
@@ -188,6 +189,8 @@ def _run(tell: Callable[..., None], path: list[str], folder: str | None, load: b
     importlib.invalidate_caches()
     with contextlib.suppress(OSError):
         os.chdir(folder or sys.prefix)
+    if load is None:  # the notebook asks whether somebody listens
+        return "done", _used(psutil.Process())
     try:
         task, arguments = pickle.loads(load)
     except Exception as error:
@@ -197,12 +200,18 @@ def _run(tell: Callable[..., None], path: list[str], folder: str | None, load: b
         result = task(tell, *arguments)
     except Exception:
         return "failed", traceback.format_exc()
-    is_clean = threading.active_count() <= threads and not psutil.Process().children()
-    return "done", (result, is_clean)
+    return "done", (result, _is_clean(threads, most))
 
 
-def _nothing(tell: Callable[..., None]) -> None:
-    """Do nothing: a task that only asks whether somebody listens."""
+def _is_clean(threads: int, most: int) -> bool:
+    """Whether a task leaves no thread, no process and not much memory."""
+    own = psutil.Process()
+    return threading.active_count() <= threads and not own.children() and _used(own)[0] <= most
+
+
+def _used(process: psutil.Process) -> tuple[int, float]:
+    """Return the bytes that a process holds, and the seconds it and its dead children computed."""
+    return process.memory_info().rss, sum(process.cpu_times()[:4])
 
 
 class Stopped(Exception):
@@ -268,18 +277,20 @@ class _Worker:
             raise NotStarted(error) from error
         if not is_there:
             raise NotStarted(f"it does not answer; its exit code is {self.process.poll()}")
-        self.size_when_new, _ = self.used()
 
     def listens(self) -> bool:
-        """Whether the process answers; one that has been idle for long has ended."""
+        """Whether the process answers; one that has been idle for long has ended.
+
+        It says what it holds and has computed, before the next task.
+        """
         try:
-            self.ask(packed((_nothing, ())), []).result(timeout=START_SECONDS)
+            self.before = self.ask(None, []).result(timeout=START_SECONDS)
         except (Stopped, TimeoutError):
             return False
         return True
 
-    def ask(self, load: bytes, heard: list[str]) -> "Future[Any]":
-        """Send a packed task, and return what will become of it."""
+    def ask(self, load: bytes | None, heard: list[str]) -> "Future[Any]":
+        """Send a packed task, or only a greeting, and return what will become of it."""
         self.reply, self.heard = Future(), heard
         try:
             pickle.dump((sys.path, _folder(), load), self.process.stdin)
@@ -326,8 +337,8 @@ class _Worker:
         size, seconds = 0, 0.0
         for process in self._family():
             with contextlib.suppress(psutil.Error):  # it ended at this moment
-                size += process.memory_info().rss
-                seconds += sum(process.cpu_times()[:4])  # its own, and of children that ended
+                more = _used(process)
+                size, seconds = size + more[0], seconds + more[1]
         return size, seconds
 
     def _family(self) -> list[psutil.Process]:
