@@ -355,10 +355,11 @@ GRUMBLE = """
     from helpers.train import main
 
     def warn():
-        # As a library in C does, which knows stderr as number 2, whatever file that may be
+        # As a library in C does, which knows the streams by number, whatever file that may be.
         while True:
-            with suppress(OSError):
-                os.write(2, b"W: something happened")
+            for stream in (1, 2):
+                with suppress(OSError):
+                    os.write(stream, b"W: something happened")
             time.sleep(0.0001)
 
     threading.Thread(target=warn, daemon=True).start()
