@@ -221,7 +221,7 @@ def locate(root: str | os.PathLike[str] | None = None, source: str = "auto") -> 
             message = (
                 f"{reason}: taking the sketches, a drawn stand-in, in its place; for the real "
                 f"images go online and call again, or set {VARIABLE} to a folder with the four "
-                "official .gz files."
+                "official files."
             )
             warnings.warn(message, UserWarning, stacklevel=3)
     return _sketches(_default_home() if root is None else _root_folder(root)), "sketches"
@@ -265,8 +265,9 @@ def _from_root(root: Path) -> Path:
     wrong = [path for path in others if path.parent in official and _named(path) in missing]
     if wrong:  # somebody's MNIST, perhaps: not ours to replace
         raise DatasetUnavailable(f"{_verdicts(wrong)}; delete or replace that file")
-    occupied = any(_raw(root) / name in others for name in FILES)
-    usable = not occupied and (missing or _writable(root))
+    places = {name: _raw(root) / name for name in FILES}
+    free = not any(path.exists() for name, path in places.items() if sources.get(name) != path)
+    usable = free and (missing or _writable(root))
     return _prepare(root if usable else _default_home(), sources)
 
 
@@ -275,14 +276,23 @@ def _from_variable(value: str) -> Path:
     place, meaning = _variable_folder(value)
     sources, others = _search(place)
     if missing := [f"{name}.gz" for name in FILES if name not in sources]:
-        has = f"has {', '.join(map(str, sources.values()))} but lacks" if sources else "lacks"
-        state = has if place.is_dir() else "is not a folder and so lacks"
         wrong = f" ({_verdicts(others)})" if others else ""
         raise DatasetUnavailable(
-            f"{VARIABLE} is set to {meaning}, which {state} {', '.join(missing)}: "
-            f"correct or unset the variable{wrong}"
+            f"{VARIABLE} is set to {meaning}, which {_state(place, sources)} lacks "
+            f"{', '.join(missing)}: correct or unset the variable{wrong}"
         )
     return _ready_made(sources) or _prepare(_default_home(), sources)
+
+
+def _state(place: Path, sources: Mapping[str, Path]) -> str:
+    try:
+        os.scandir(place).close()
+    except PermissionError:
+        return "may not be read and so"
+    except OSError:
+        return "is not a folder and so"
+    found = ", ".join(str(path) for path in sources.values())
+    return f"has {found} but" if found else "is a folder that"
 
 
 def _variable_folder(value: str) -> tuple[Path, str]:
@@ -378,13 +388,15 @@ def _plausible(path: Path) -> bool:
     if _named(path):
         return True
     sizes = [size for _, _, size in FILES.values()]
-    with suppress(OSError), path.open("rb") as file:
-        length = file.seek(0, os.SEEK_END)
+    with suppress(OSError):
+        length = path.stat().st_size
+        if length in sizes:
+            return True
         if any(0.4 * size < length < 1.01 * size + 100 for size in sizes):
-            file.seek(-4, os.SEEK_END)
-            held = int.from_bytes(file.read(), "little")
-            file.seek(0)
-            return length in sizes or (file.read(2) == GZIP and held in sizes)
+            with path.open("rb") as file:
+                packed = file.read(len(GZIP)) == GZIP
+                file.seek(-4, os.SEEK_END)
+                return packed and int.from_bytes(file.read(), "little") in sizes
     return False
 
 

@@ -641,6 +641,15 @@ def test_mnist_in_the_place_of_it_is_loud(
     assert snapshot(tmp_path / "given" / place) == files
 
 
+def test_mnist_in_the_place_of_it_is_not_written_over(tmp_path: Path, home: Path) -> None:
+    root = tmp_path / "given"
+    put(raw(root), MNIST | FLAT["other names"])
+    before = snapshot(root)
+    assert_loaded(fashion_mnist(8, root=root))
+    assert snapshot(root) == before
+    assert_nothing_broken(home)
+
+
 @pytest.mark.parametrize("place", ["a/b/c/d/e", ".hidden", "X/sketches/FashionMNIST/raw"])
 def test_too_deep_hidden_or_drawn_is_not_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
@@ -739,7 +748,7 @@ def test_a_relative_variable_that_leads_nowhere_says_where_that_is(
 def test_a_tilde_in_the_variable_is_the_users_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable in ("HOME", "USERPROFILE"):
+    for variable in ("HOME", "USERPROFILE"):  # of Linux and macOS, and of Windows
         monkeypatch.setenv(variable, str(tmp_path))
     monkeypatch.setenv("FASHION_MNIST_DIR", "~/fashion")
     expected = re.escape(str(tmp_path / "fashion").replace(os.sep, "/"))
@@ -1150,6 +1159,16 @@ def test_read_only_layout_is_used_in_place(shared: Path) -> None:
         path.chmod(0o555)
     assert_loaded(fashion_mnist(8, root=shared / "given"))
     assert not (shared / "home").exists()
+
+
+def test_a_variable_that_may_not_be_read_says_so(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = put(shared / "given", ARCHIVES)
+    place.chmod(0o000)
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(place))
+    with pytest.raises(DatasetUnavailable, match=r"given, which may not be read and so lacks"):
+        fashion_mnist(8)
 
 
 @pytest.mark.parametrize("source", ["auto", "fashion-mnist", "sketches"])
