@@ -44,21 +44,16 @@ def compile_pins(project: Path, pins: Path, options: Sequence[str]) -> None:
 def lock(root: Path, upgrade: bool, wanted: Sequence[str]) -> None:
     """Write ``root / "requirements.txt"``; where uv fails, it stays as it was."""
     project, requirements = root / "pyproject.toml", root / "requirements.txt"
-    oldest = oldest_python(project)
+    settings = tomllib.loads(project.read_text("utf-8"))
+    oldest = settings["project"]["requires-python"].removeprefix(">=")
     with tempfile.TemporaryDirectory() as folder:
         pins, constraints = Path(folder, "pins.txt"), Path(folder, "constraints.txt")
         pins.write_text(pins_in(requirements.read_text("utf-8")), "utf-8")
-        constraints.write_text("\n".join(wanted), "utf-8")
+        constraints.write_text("\n".join([*settings["build-system"]["requires"], *wanted]), "utf-8")
         options = ["--python-version", oldest, "--constraints", str(constraints)]
         compile_pins(project, pins, [*options, "--upgrade"] if upgrade else options)
         text = TEXT.format(oldest=oldest, pins=pins.read_text("utf-8").strip())
     requirements.write_text(text, "utf-8", newline="\n")
-
-
-def oldest_python(project: Path) -> str:
-    """Return the lower bound of requires-python, as in 3.11."""
-    metadata = tomllib.loads(project.read_text("utf-8"))["project"]
-    return str(metadata["requires-python"].removeprefix(">="))
 
 
 def pins_in(text: str) -> str:

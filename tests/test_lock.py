@@ -11,13 +11,15 @@ tool = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tool)
 
 PROJECT = """\
+[build-system]
+requires = ["builder==1.0"]
 [project]
 name = "small"
 version = "0"
 requires-python = ">=3.11"
 dependencies = [{dependencies}]
 [project.optional-dependencies]
-dev = ["tested"]
+dev = ["builder", "tested"]
 """
 
 
@@ -41,7 +43,8 @@ def index(tmp_path, monkeypatch):
     folder = tmp_path / "index"
     for version in "1.0", "2.0":
         publish(folder, "direct", version, "along", "windows; sys_platform == 'win32'")
-    for name in "along", "windows", "tested":
+    publish(folder, "builder", "2.0")
+    for name in "along", "builder", "tested", "windows":
         publish(folder, name, "1.0")
     monkeypatch.setattr(tool, "INDEX", folder.as_uri())
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
@@ -69,7 +72,7 @@ ALONG = ["tested==1.0", "windows==1.0 ; sys_platform == 'win32'"]
 
 
 def test_what_comes_along_is_pinned_on_every_system(project):
-    assert locked(project) == ["along==1.0", "direct==1.0", *ALONG]
+    assert locked(project) == ["along==1.0", "builder==1.0", "direct==1.0", *ALONG]
     text = (project / "requirements.txt").read_text(encoding="utf-8")
     assert text.startswith("# Everything that gets installed")
     assert 'Python>=3.11 ; python_version < "3.11"\n' in text
@@ -79,21 +82,26 @@ def test_what_comes_along_is_pinned_on_every_system(project):
 def test_only_an_upgrade_moves_what_need_not_move(project, index):
     locked(project)
     publish(index, "along", "1.1")
-    assert locked(project) == ["along==1.0", "direct==1.0", *ALONG]
-    assert locked(project, "--upgrade") == ["along==1.1", "direct==2.0", *ALONG]
+    assert locked(project) == ["along==1.0", "builder==1.0", "direct==1.0", *ALONG]
+    assert locked(project, "--upgrade") == ["along==1.1", "builder==1.0", "direct==2.0", *ALONG]
 
 
 def test_a_new_range_moves_its_package_alone(project, index):
     locked(project)
     publish(index, "along", "1.1")
     (project / "pyproject.toml").write_text(PROJECT.format(dependencies='"direct>=1.5"'))
-    assert locked(project) == ["along==1.0", "direct==2.0", *ALONG]
+    assert locked(project) == ["along==1.0", "builder==1.0", "direct==2.0", *ALONG]
+
+
+def test_the_package_is_built_with_what_is_pinned(project):
+    """Even an upgrade keeps to what pip fetches for the build, which no pin can tell it."""
+    assert "builder==1.0" in locked(project, "--upgrade")
 
 
 def test_a_wanted_version_is_taken(project):
     """The CI job with the oldest torch asks for it so."""
     locked(project, "--upgrade")
-    assert locked(project, "direct==1.0") == ["along==1.0", "direct==1.0", *ALONG]
+    assert locked(project, "direct==1.0") == ["along==1.0", "builder==1.0", "direct==1.0", *ALONG]
 
 
 def test_the_users_own_indexes_have_no_say(project, tmp_path, monkeypatch):
@@ -102,7 +110,7 @@ def test_the_users_own_indexes_have_no_say(project, tmp_path, monkeypatch):
     monkeypatch.setenv("UV_EXTRA_INDEX_URL", (tmp_path / "mine").as_uri())
     monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "mine" / "direct"))
     monkeypatch.chdir(project)
-    assert locked(project, "--upgrade") == ["along==1.0", "direct==2.0", *ALONG]
+    assert locked(project, "--upgrade") == ["along==1.0", "builder==1.0", "direct==2.0", *ALONG]
 
 
 def test_without_an_answer_the_old_lock_stays(project, capfd):

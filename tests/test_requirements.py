@@ -19,6 +19,7 @@ from project_files import (
     PYTHONS,
     RANGES,
     ROOT,
+    by_name,
     lower_bound,
     read,
     requirement_lines,
@@ -62,10 +63,12 @@ def test_running_python_is_within_the_range():
     assert PYTHONS.contains(platform.python_version(), prereleases=True)
 
 
-def test_what_builds_the_package_is_pinned_too():
-    (backend,) = map(Requirement, tomllib.loads(read("pyproject.toml"))["build-system"]["requires"])
-    (pin,) = backend.specifier
-    assert pin.operator == "=="
+def test_the_package_is_built_with_what_is_pinned():
+    """For a build pip fetches by itself what [build-system] names, past requirements.txt."""
+    wanted = by_name(tomllib.loads(read("pyproject.toml"))["build-system"]["requires"])
+    assert {name: list(map(str, pins)) for name, pins in wanted.items()} == {
+        name: list(map(str, PINS[name])) for name in wanted
+    }
 
 
 def test_conda_environment_is_python_and_pip_and_the_requirements():
