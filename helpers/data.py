@@ -76,7 +76,7 @@ FILES = {  # name: SHA-256 of the .gz archive; of the file unpacked, and its siz
     ),
 }
 DEPTH = 4  # folders below the given one that are searched
-ENTRIES = 20_000  # how many files and folders are looked at: somebody may name his home folder
+ENTRIES = 10_000  # how many files and folders are looked at: somebody may name his home folder
 GZIP = b"\x1f\x8b"  # the first bytes of an archive
 DISK = {  # what only a disk says, never a network
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -340,16 +340,16 @@ def _raw(place: Path) -> Path:
 def _search(place: Path) -> tuple[dict[str, Path], list[Path]]:
     """Below `place`: a verified source of each official file, unpacked or packed; what is none.
 
-    The second value holds the files that looked like official ones and are not: damaged, or
-    another data set's.
+    The second value holds the files that go by an official name and are something else: damaged,
+    or another data set's.
     """
     sources: dict[str, Path] = {}
     others = []
     for path in _candidates(place):
-        if (name := _official(path)) is None:
-            others.append(path)
-        else:
+        if name := _official(path):
             sources.setdefault(name, path)
+        elif _named(path):
+            others.append(path)
         if len(sources) == len(FILES):
             break
     return sources, others
@@ -400,10 +400,10 @@ def _plausible(path: Path) -> bool:
     return False
 
 
-def _named(path: Path) -> str | None:
-    """The official name that a file goes by, also spelled train-images.idx3-ubyte."""
+def _named(path: Path) -> str:
+    """The official name that a file goes by, also spelled train-images.idx3-ubyte; or nothing."""
     name = path.name.removesuffix(".gz").replace(".", "-")
-    return name if name in FILES else None
+    return name if name in FILES else ""
 
 
 def _official(path: Path) -> str | None:
@@ -462,11 +462,12 @@ def _verdict(path: Path) -> str:
         actual, size = _sha256(path), path.stat().st_size
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
-    said = f"{path} is damaged or not Fashion-MNIST's: its {size} bytes have SHA-256 {actual}"
-    if (name := _named(path)) is None:
-        return said
-    archive, content, _ = FILES[name]
-    return f"{said}, expected {archive if path.suffix == '.gz' else content}"
+    archive, content, _ = FILES[_named(path)]
+    expected = archive if path.suffix == ".gz" else content
+    return (
+        f"{path} is damaged or not Fashion-MNIST's: its {size} bytes have SHA-256 {actual}, "
+        f"expected {expected}"
+    )
 
 
 # Downloading and unpacking

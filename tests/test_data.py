@@ -699,9 +699,11 @@ def test_what_is_there_and_what_is_missing_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = put(tmp_path / "given", {"t10k.bin": UNPACKED["t10k-images-idx3-ubyte"]})
+    put(place, {"program.exe": MNIST[IMAGES]})  # of the same size by chance
     said = rf"has {re.escape(str(place / 't10k.bin'))} but lacks {IMAGES}\.gz, train-labels"
-    with pytest.raises(DatasetUnavailable, match=said):
+    with pytest.raises(DatasetUnavailable, match=said) as caught:
         load_from(place, "variable", monkeypatch)
+    assert "program.exe" not in str(caught.value)
 
 
 # What the variable means
