@@ -6,6 +6,8 @@
 The second line is the first on two processes: each works on its part of every batch, and
 DistributedDataParallel averages their gradients, so that the update is that of one process with the
 whole batch. Notebook 14_scaling_out builds it. A checkpoint that is there already is gone on from.
+A machine that cannot look up its own name needs `--local-addr 127.0.0.1` after `torchrun`, or it
+waits for itself.
 """
 
 import argparse

@@ -20,7 +20,9 @@ from helpers.train import Shard, main
 from helpers.training import evaluate
 
 COMMAND = [sys.executable, "-m", "helpers.train"]
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+# By default the processes meet at the machine's own name, which it need not be able to look up.
+TORCHRUN += ["--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
 SMALL = ["--source", "sketches", "--samples", "600", "--device", "cpu", "--epochs", "2"]
 TINY = ["--source", "sketches", "--samples", "64", "--device", "cpu", "--epochs", "1"]
 
