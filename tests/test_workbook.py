@@ -564,7 +564,7 @@ def jupyterlab(root, home):
             stderr=subprocess.STDOUT,
         )
     try:
-        for _ in range(600):
+        for _ in range(1200):
             text = log.read_text(encoding="utf-8", errors="replace")
             found = re.search(r"(http://127\.0\.0\.1:\d+)/\S*\?token=", text)
             if found or process.poll() is not None:
@@ -578,8 +578,9 @@ def jupyterlab(root, home):
 
 
 def fetch(address):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever the user's is
     request = urllib.request.Request(address, headers={"Authorization": "token secret"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with opener.open(request, timeout=30) as answer:
         return answer.geturl(), answer.read().decode()
 
 
