@@ -94,7 +94,8 @@ def save_checkpoint(
     CUDA, MPS) are saved as well. Folders that are missing are made.
 
     Args:
-        path: the file; while saving, `.NAME.….unfinished` lies beside it.
+        path: the file; while saving, `.NAME.….unfinished` lies beside it. One that a killed process
+            left is removed by a later call, when nobody has written to it for an hour.
         model: its state_dict is saved: parameters and buffers, from any device.
         optimizer, scheduler: their state_dicts, if given.
         loader: a loader with a state_dict (as BatchLoader) or a DataLoader with a generator.
