@@ -1,6 +1,7 @@
 """helpers.data: real files, a real server on loopback, real processes."""
 
 import contextlib
+import ctypes
 import errno
 import gzip
 import hashlib
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 from pathlib import Path
@@ -923,7 +924,13 @@ def test_all_reasons_are_given(
 # Several processes
 
 
-def load(home: Path, mirror: str, begin: Any = None, without_locks: bool = False) -> None:
+def load(
+    home: Path,
+    mirror: str,
+    begin: Any = None,
+    without_locks: bool = False,
+    source: str = "fashion-mnist",
+) -> None:
     """In a process of its own: load from a mirror, at the same time as others if asked to."""
     os.environ["no_proxy"] = "127.0.0.1"
     os.environ.pop("FASHION_MNIST_DIR", None)
@@ -934,7 +941,7 @@ def load(home: Path, mirror: str, begin: Any = None, without_locks: bool = False
         fcntl.flock = no_locks
     if begin is not None:
         begin.wait(60)
-    assert_loaded(fashion_mnist(8, source="fashion-mnist"))
+    assert_loaded(fashion_mnist(8, source=source))
 
 
 def no_locks(descriptor: int, operation: int) -> None:
@@ -946,15 +953,15 @@ PROCESSES = multiprocessing.get_context("forkserver" if sys.platform == "linux" 
 PROCESSES.set_forkserver_preload(["helpers.data", "pytest"])
 
 
-def loading(*arguments: object) -> multiprocessing.Process:
-    process = PROCESSES.Process(target=load, args=arguments, daemon=True)
+def started(target: Callable[..., None], *arguments: object) -> multiprocessing.Process:
+    process = PROCESSES.Process(target=target, args=arguments, daemon=True)
     process.start()
     return process
 
 
 def load_twice_at_once(home: Path, mirror: str, without_locks: bool = False) -> None:
     begin = PROCESSES.Barrier(2)
-    both = [loading(home, mirror, begin, without_locks) for _ in range(2)]
+    both = [started(load, home, mirror, begin, without_locks) for _ in range(2)]
     for process in both:
         process.join(120)
     assert [process.exitcode for process in both] == [0, 0]
@@ -977,7 +984,7 @@ def test_two_processes_without_locks_do_not_disturb_each_other(home: Path, serve
 def test_a_process_killed_in_mid_download_does_no_harm(
     home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process = loading(home, server.mirror("stall"))
+    process = started(load, home, server.mirror("stall"))
     assert server.stalled.wait(60)
     process.kill()
     process.join(60)
@@ -1053,46 +1060,51 @@ def test_default_device_and_dtype_do_not_matter(home: Path) -> None:
 
 # A disk that takes no more
 
-FULL = """
-import json, sys
-from pathlib import Path
-from helpers import data, sketches
+NOT_HERE = 77  # the exit code of a process that may not mount anything
 
-home, given = Path(sys.argv[1]), json.loads(sys.argv[2])
-data.FILES, data.MIRRORS = given["files"], (given["mirror"],)
-data._default_home = lambda: home
-sketches.PER_CLASS = {True: 6, False: 2}
-for free in 12, 36:  # KiB: too few for the first archive, and for the first file unpacked
-    (home / "filler").write_bytes(bytes((64 - free) * 1024))
-    for source in "auto", "fashion-mnist", "sketches":
-        try:
-            data.fashion_mnist(8, source=source)
-        except OSError as error:
-            print(type(error).__name__, error)
-    print(*sorted({p.name for p in home.rglob("*") if p.is_file() and p.name[0] != "."}))
-"""
+
+def mount_small_disk(folder: Path) -> None:
+    """In a name space of this process's own: a file system of 64 KiB."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    user, group = os.geteuid(), os.getegid()
+    new_mounts, new_users = 0x00020000, 0x10000000
+    try:
+        if libc.unshare(new_mounts | new_users) != 0:
+            raise OSError(ctypes.get_errno(), "unshare")
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+        if libc.mount(b"none", os.fsencode(folder), b"tmpfs", 0, b"size=64k") != 0:
+            raise OSError(ctypes.get_errno(), "mount")
+    except OSError:
+        sys.exit(NOT_HERE)
+
+
+def load_to_a_full_disk(home: Path, mirror: str) -> None:
+    mount_small_disk(home)
+    sketches.PER_CLASS = {True: 6, False: 2}
+    for free in (12, 36):  # KiB: too few for the first archive, and for all that is unpacked
+        (home / "filler").write_bytes(bytes((64 - free) * 1024))
+        for source in data.SOURCES:
+            said = re.escape(f"[Errno 28] cannot write to {home}: make room there")
+            with pytest.raises(OSError, match=said):
+                load(home, mirror, source=source)
+        archives = [path.name for path in raw(home).glob("*.gz")]
+        assert bool(archives) == (free == 36)
+        for path in raw(home).glob("t*"):
+            assert path.read_bytes() == (UNPACKED | ARCHIVES)[path.name]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="tmpfs and name spaces are Linux's")
-def test_a_full_disk_is_told_as_one(tmp_path: Path, server: Server) -> None:
+def test_a_full_disk_is_told_as_one(home: Path, server: Server) -> None:
     """As a dead mirror, a reader would train on the sketches for hours and not know why."""
-    mount = f'mount -t tmpfs -o size=64k none "{tmp_path}" && exec "$0" "$@"'
-    small = ["unshare", "-rm", "sh", "-c", mount]
-    if shutil.which("unshare") is None or subprocess.run([*small, "true"]).returncode != 0:
+    home.mkdir()
+    process = started(load_to_a_full_disk, home, server.mirror("good"))
+    process.join(120)
+    if process.exitcode == NOT_HERE:
         pytest.skip("this system lets nobody mount a small file system")
-    given = json.dumps({"files": TABLE, "mirror": server.mirror("good")})
-    done = subprocess.run(
-        [*small, sys.executable, "-c", FULL, str(tmp_path), given],
-        cwd=Path(data.__file__).parent.parent,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    said = done.stdout.splitlines()
-    full = f"OSError [Errno 28] cannot write to {tmp_path}: make room there"
-    assert [line.startswith(full) for line in said] == 2 * [True, True, True, False]
-    assert said[3] == "filler"
-    assert "t10k-images-idx3-ubyte.gz" in said[7].split()
+    assert process.exitcode == 0
+    assert list(home.iterdir()) == [], "nothing was mounted"
 
 
 @pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EIO", "EROFS", "EFBIG"])
