@@ -130,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def for_two(self, body: bytes) -> None:
         """Not before another process asks for the same file."""
-        self.server.both_ask.wait(60)
+        self.server.both_ask.wait(300)
         self.answer(body)
 
     def unavailable(self, body: bytes) -> None:
@@ -218,7 +218,7 @@ def small_world(monkeypatch: pytest.MonkeyPatch, home: Path, dead_mirror: str) -
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(data, "FILES", TABLE)
     monkeypatch.setattr(data, "MIRRORS", (dead_mirror,))
-    monkeypatch.setattr(data, "TIMEOUT", 0.5)
+    monkeypatch.setattr(data, "TIMEOUT", (0.5, 60))
     monkeypatch.setattr(sketches, "PER_CLASS", {True: 6, False: 2})  # drawn in no time
 
 
@@ -886,13 +886,26 @@ FAULTS = {
 }
 
 
+@contextlib.contextmanager
+def impatience(fault: str) -> Iterator[None]:
+    """Short limits, but only for a mirror that would use up long ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        if fault in ("hang", "stall"):
+            patch.setattr(data, "TIMEOUT", 0.5)
+        if fault == "trickle":
+            patch.setattr(data, "PATIENCE", 0.3)
+        yield
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_leaves_nothing_broken_and_the_next_call_heals(
     home: Path, server: Server, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(data, "PATIENCE", 0.3)
     monkeypatch.setattr(data, "MIRRORS", (server.mirror(fault),))
-    with pytest.raises(DatasetUnavailable, match=rf"127\.0\.0\.1:\d+: .*{FAULTS[fault]}"):
+    with (
+        impatience(fault),
+        pytest.raises(DatasetUnavailable, match=rf"127\.0\.0\.1:\d+: .*{FAULTS[fault]}"),
+    ):
         fashion_mnist(8, source="fashion-mnist")
     assert len(server.requests) == 1, "the other files were asked for as well"
     assert_nothing_broken(home)
@@ -935,12 +948,13 @@ def load(
     os.environ["no_proxy"] = "127.0.0.1"
     os.environ.pop("FASHION_MNIST_DIR", None)
     data.FILES, data.MIRRORS, data._default_home = TABLE, (mirror,), lambda: home
+    data.TIMEOUT = 300
     if without_locks:
         import fcntl
 
         fcntl.flock = no_locks
     if begin is not None:
-        begin.wait(60)
+        begin.wait(300)
     assert_loaded(fashion_mnist(8, source=source))
 
 
@@ -963,7 +977,7 @@ def load_twice_at_once(home: Path, mirror: str, without_locks: bool = False) -> 
     begin = PROCESSES.Barrier(2)
     both = [started(load, home, mirror, begin, without_locks) for _ in range(2)]
     for process in both:
-        process.join(120)
+        process.join(300)
     assert [process.exitcode for process in both] == [0, 0]
 
 
@@ -985,7 +999,7 @@ def test_a_process_killed_in_mid_download_does_no_harm(
     home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = started(load, home, server.mirror("stall"))
-    assert server.stalled.wait(60)
+    assert server.stalled.wait(300)
     process.kill()
     process.join(60)
     assert [file for left in raw(home).glob(".unfinished*") for file in left.iterdir()]
@@ -1100,7 +1114,7 @@ def test_a_full_disk_is_told_as_one(home: Path, server: Server) -> None:
     """As a dead mirror, a reader would train on the sketches for hours and not know why."""
     home.mkdir()
     process = started(load_to_a_full_disk, home, server.mirror("good"))
-    process.join(120)
+    process.join(300)
     if process.exitcode == NOT_HERE:
         pytest.skip("this system lets nobody mount a small file system")
     assert process.exitcode == 0
