@@ -5,7 +5,8 @@ batches; 11 to 14 use both. The first call brings the four official files to tor
 
     <folder>/FashionMNIST/raw/train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...
 
-and every call compares them with their SHA-256, because MNIST's files have the same names.
+and every call compares their content with its SHA-256: MNIST's files have the same names, and
+people keep theirs packed or unpacked, renamed, and in folders of all kinds.
 """
 
 import errno
