@@ -9,7 +9,8 @@ VENV_PYTHON := .venv/bin/python
 endif
 
 STAMP := .venv/.setup-done
-SOURCES := helpers tests benchmarks notebooks .ci
+SOURCES := helpers tests benchmarks notebooks .ci conftest.py
+WORKERS := 2
 SWEPT := . $(SOURCES) helpers/*
 CACHES = $(wildcard $(foreach name,__pycache__ .ipynb_checkpoints,$(addsuffix /$(name),$(SWEPT))))
 
@@ -19,6 +20,9 @@ CACHES = $(wildcard $(foreach name,__pycache__ .ipynb_checkpoints,$(addsuffix /$
 # Where pip downloads from, and through which proxy, stays as he has set it.
 unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTEST_DISABLE_PLUGIN_AUTOLOAD
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_NO_DEPS PIP_NO_BUILD_ISOLATION
+
+# A service may start make with its streams closed, and then neither pip nor pytest begins.
+OPEN_STREAMS := (: >&2) || exec 2>/dev/null; (: >&1) 2>/dev/null || exec >/dev/null;
 
 # `make test DEVICE=cuda` says the same as `DEVICE=cuda make test`.
 ifdef DEVICE
@@ -35,8 +39,8 @@ setup: $(STAMP)  ## make .venv and install requirements.txt into it, if they cha
 lab: setup  ## copy the notebooks to workbook/, which is yours, and open JupyterLab there
 	@$(VENV_PYTHON) .ci/workbook.py $(LAB_OPTIONS)
 
-test: setup  ## run the tests and every notebook (DEVICE=cuda: on the GPU)
-	$(VENV_PYTHON) -m pytest
+test: setup  ## run the tests and every notebook, two at a time (DEVICE=cuda: on the GPU)
+	@$(OPEN_STREAMS) $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
 render: setup  ## run every notebook and store its outputs (NOTEBOOKS=10: that one)
 	$(VENV_PYTHON) .ci/notebooks.py render $(NOTEBOOKS)
@@ -68,7 +72,7 @@ $(STAMP): requirements.txt pyproject.toml .ci/check_setup.py $(VENV_PYTHON)
 	    echo "Name another one: make setup PYTHON=python3.12" >&2; exit 1; }; \
 	  echo "Making .venv with $(PYTHON)"; rm -rf .venv; $(PYTHON) -m venv .venv; }
 	@echo "Installing requirements.txt; the first time this downloads PyTorch, a few gigabytes on Linux"
-	@$(VENV_PYTHON) -m pip install --disable-pip-version-check --no-user -r requirements.txt || { \
+	@$(OPEN_STREAMS) $(VENV_PYTHON) -m pip install --disable-pip-version-check --no-user -r requirements.txt || { \
 	  echo "pip could not install everything; its reason stands above. Where that speaks of retries," >&2; \
 	  echo "or says \"from versions: none\", it reached no package index: look at the network and the" >&2; \
 	  echo "proxy. Then say make setup again; it goes on where it stopped." >&2; exit 1; }
