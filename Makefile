@@ -22,7 +22,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTEST_DISABLE_PLUGI
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_NO_DEPS PIP_NO_BUILD_ISOLATION
 
 # A service may start make with its streams closed, and then neither pip nor pytest begins.
-OPEN_STREAMS := (: >&2) || exec 2>/dev/null; (: >&1) 2>/dev/null || exec >/dev/null;
+OPEN_STREAMS := (: 3>&2) || exec 2>/dev/null; (: 3>&1) 2>/dev/null || exec >/dev/null;
 
 # `make test DEVICE=cuda` says the same as `DEVICE=cuda make test`.
 ifdef DEVICE

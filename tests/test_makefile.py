@@ -226,6 +226,14 @@ def test_a_setup_without_a_network_says_so(set_up):
     assert make("setup", "--question", folder=set_up).returncode == 1  # the next call goes on
 
 
+SPEAK = """
+import sys
+sys.stdout.write("out\\n")
+sys.stderr.write("err\\n")
+open("ran", "w").write(" ".join(sys.argv[1:3]))
+"""
+
+
 @needs_make
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such shell")
 @pytest.mark.parametrize("closed", ["", ">&-", "2>&-", ">&- 2>&-"])
@@ -233,15 +241,14 @@ def test_the_tests_run_without_streams(set_up, closed):
     """Under some services there is no stdout; pytest alone ends there with an internal error."""
     stand_in = set_up / ".venv/bin/python"
     before = stand_in.stat()
-    write = "import sys; print(1, flush=True); print(2, file=sys.stderr, flush=True)"
-    end = f"exec '{sys.executable}' -c '{write}; open(\"ran\", \"w\").write(sys.argv[-4])' $*"
-    stand_in.write_text(f"#!/bin/sh\n{end}\n")
+    (set_up / "speak.py").write_text(SPEAK)
+    stand_in.write_text(f"#!/bin/sh\nexec '{sys.executable}' speak.py $*\n")
     stand_in.chmod(0o755)
     os.utime(stand_in, (before.st_atime, before.st_mtime))
     shell = ["sh", "-c", f"make test {closed}"]
     ran = subprocess.run(shell, cwd=set_up, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
-    assert (set_up / "ran").read_text() == "-n"
+    assert (set_up / "ran").read_text() == "-m pytest"
 
 
 @needs_make
