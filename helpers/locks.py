@@ -1,6 +1,6 @@
 """One process at a time, where the file system can see to it.
 
-`helpers.data` and `helpers.checkpoints` write each file under a temporary name and rename it, so
+`helpers.data` writes each file under a temporary name and renames it, so
 without a lock two processes at worst do the same work twice. Some network file systems know no
 locks: there it is better to go on than to stop.
 """
@@ -26,7 +26,7 @@ def locked(path: str | os.PathLike[str], timeout: float = -1) -> Iterator[bool]:
     """Hold the lock file `path` inside the block; go on without it where there are no locks.
 
     The value is whether the lock is held. If it is not, other processes may be in the block too:
-    give unfinished files names of their own. `fashion_mnist` and `save_checkpoint` use it.
+    give unfinished files names of their own. `fashion_mnist` uses it.
 
     Args:
         path: the lock file, made if missing and left behind.
