@@ -163,8 +163,9 @@ def cell(code, **names):
 
 
 def workers():
-    """The processes that run answers, and their children."""
-    return psutil.Process().children(recursive=True)
+    """The processes that run answers, and their children; not those of other test files."""
+    ours = [child for child in psutil.Process().children() if sandbox.BOOT in child.cmdline()]
+    return [process for worker in ours for process in (worker, *worker.children(recursive=True))]
 
 
 # The fixed lines ---------------------------------------------------------------------------------
@@ -698,6 +699,7 @@ def asleep(x, w):
 @pytest.mark.parametrize(("answer", "seconds"), [(endless, 0.5), (asleep, 0.1)])
 def test_an_endless_answer_is_stopped(said, monkeypatch, answer, seconds):
     said("99.1", project)
+    assert len(workers()) == 1
     monkeypatch.setattr(asking, "SECONDS", seconds)
     begin = time.monotonic()
     out = said("99.1", answer)
