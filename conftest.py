@@ -20,7 +20,15 @@ UNWANTED = (
     "PYTHONPATH",  # may lead to another `helpers`; the installed one is what readers get
     "PYTHONSTARTUP",
 )
-SLOWEST_FIRST = ("10_lenet.ipynb",)
+SLOWEST_FIRST = (
+    "10_lenet.ipynb",
+    "13_transfer_learning.ipynb",
+    "14_scaling_out.ipynb",
+    "11_save_load.ipynb",
+    "12_devices.ipynb",
+    "test_train.py",
+    "test_exercises.py",
+)
 
 
 def is_worker() -> bool:
