@@ -1,7 +1,9 @@
 """python -m helpers.train: alone, under torchrun, stopped, killed, and called wrongly."""
 
+import io
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,11 +14,14 @@ import time
 import psutil
 import pytest
 import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from processes import started
 
 from helpers.checkpoints import load_checkpoint, save_checkpoint
 from helpers.data import BatchLoader, fashion_mnist
-from helpers.models import LeNet
-from helpers.train import Shard, main
+from helpers.models import LeNet, lenet
+from helpers.train import Shard, main, parallel
 from helpers.training import evaluate
 
 COMMAND = [sys.executable, "-m", "helpers.train"]
@@ -26,9 +31,7 @@ TORCHRUN += ["--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
 SMALL = ["--source", "sketches", "--samples", "600", "--device", "cpu", "--epochs", "2"]
 TINY = ["--source", "sketches", "--samples", "64", "--device", "cpu", "--epochs", "1"]
 
-parallel = pytest.mark.skipif(
-    not torch.distributed.is_available() or os.name == "nt", reason="needs gloo and POSIX"
-)
+gloo = pytest.mark.skipif(not dist.is_available() or os.name == "nt", reason="needs gloo and POSIX")
 
 
 def call(command, **options):
@@ -66,37 +69,60 @@ def test_a_batch_with_nothing_for_some_process_is_refused():
 
 # Several processes, one update
 
-UPDATE = """
-    import sys, torch
-    import torch.distributed as dist
-    import torch.nn.functional as F
-    from helpers.data import BatchLoader
-    from helpers.models import lenet
-    from helpers.train import Shard, parallel
 
+def one_of_several(arguments, rank, world_size, port, function):
+    """Call the function in the surroundings that torchrun makes."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world_size)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "True"  # the port is the parent's
+    sys.exit(function(*arguments))
+
+
+def several(function, *arguments_of_each, output):
+    """The exit code, stdout and stderr of each process; they meet here, as under torchrun."""
+    world_size = len(arguments_of_each)
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    place = world_size, store.port, function
+    processes = [
+        started(one_of_several, arguments, rank, *place, output=output / str(rank))
+        for rank, arguments in enumerate(arguments_of_each)
+    ]
+    for process in processes:
+        process.join(600)
+    said = [
+        [(output / f"{rank}.{name}").read_text(encoding="utf-8") for name in ("out", "err")]
+        for rank in range(world_size)
+    ]
+    return [(process.exitcode, *both) for process, both in zip(processes, said, strict=True)]
+
+
+def updated(loader, wrap):
+    """The parameters after three epochs, and the gradient of each of their batches."""
+    torch.manual_seed(0)
+    model = lenet().double()
+    wrapped = wrap(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    gradients = []
+    for _ in range(3):
+        for images, labels in loader:
+            loss = F.cross_entropy(wrapped(images.double()), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+            optimizer.step()
+    return torch.cat([p.detach().flatten() for p in model.parameters()]), gradients
+
+
+def compare_updates():
     dist.init_process_group("gloo")
     rank, world_size = dist.get_rank(), dist.get_world_size()
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (73, 28, 28), dtype=torch.uint8, generator=generator)
     labels = torch.randint(10, (73,), generator=generator)  # batches of 32, 32 and 9
-    def train(loader, wrap):
-        torch.manual_seed(0)
-        model = lenet().double()
-        wrapped = wrap(model)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-        gradients = []
-        for _ in range(3):
-            for x, y in loader:
-                loss = F.cross_entropy(wrapped(x.double()), y)
-                optimizer.zero_grad()
-                loss.backward()
-                gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
-                optimizer.step()
-        return torch.cat([p.detach().flatten() for p in model.parameters()]), gradients
     loader = BatchLoader(images, labels, 32, shuffle=True)
-    alone, gradients = train(loader, lambda model: model)
+    alone, gradients = updated(loader, lambda model: model)
     shard = Shard(BatchLoader(images, labels, 32, shuffle=True), rank, world_size)
-    together, averaged = train(shard, lambda model: parallel(model, shard))
+    together, averaged = updated(shard, lambda model: parallel(model, shard))
     for ours, theirs in zip(averaged, gradients, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-12)
@@ -104,30 +130,32 @@ UPDATE = """
     dist.all_gather(everywhere, together)
     assert all(torch.equal(weights, together) for weights in everywhere)
     dist.destroy_process_group()
-    print(f"process {rank} of {world_size} agrees\\n", end="")  # one write, or lines mingle
-"""
+    print(f"process {rank} of {world_size} agrees")
 
 
-@pytest.mark.slow
-@parallel
+@gloo
 def test_the_update_of_three_processes_is_that_of_one(tmp_path):
     """Three, so that no batch but the last falls into equal parts."""
-    (tmp_path / "update.py").write_text(textwrap.dedent(UPDATE))
-    done = call([*TORCHRUN[:-1], "3", str(tmp_path / "update.py")])
-    assert done.returncode == 0, done.stderr
-    for rank in range(3):
-        assert f"process {rank} of 3 agrees" in done.stdout
+    for rank, (code, out, err) in enumerate(several(compare_updates, (), (), (), output=tmp_path)):
+        assert code == 0, err
+        assert out == f"process {rank} of 3 agrees\n"
 
 
-@pytest.mark.slow
-@parallel
-def test_two_processes_report_and_save_what_one_would(tmp_path, capsys):
-    assert main([*SMALL, "--checkpoint", str(tmp_path / "one.pt")]) == 0
-    assert capsys.readouterr().out.count("test accuracy") == 1
-    both = call([*TORCHRUN, "-m", "helpers.train", *SMALL, "--checkpoint", str(tmp_path / "2.pt")])
-    assert both.returncode == 0, both.stderr
-    assert both.stdout.count("test accuracy") == 1
-    one, two = load_checkpoint(tmp_path / "one.pt"), load_checkpoint(tmp_path / "2.pt")
+@pytest.fixture(scope="module")
+def one_call(tmp_path_factory):
+    """The checkpoint of one call, in one process, that nothing stopped."""
+    path = tmp_path_factory.mktemp("one call") / "one.pt"
+    assert main([*SMALL, "--checkpoint", str(path)]) == 0
+    return path
+
+
+@gloo
+def test_two_processes_report_and_save_what_one_would(tmp_path, one_call):
+    arguments = [*SMALL, "--checkpoint", str(tmp_path / "two.pt")]
+    both = several(main, (arguments,), (arguments,), output=tmp_path)
+    assert [code for code, _, _ in both] == [0, 0], both
+    assert both[0][1].count("test accuracy") == 1 and both[1][1] == ""
+    one, two = load_checkpoint(one_call), load_checkpoint(tmp_path / "two.pt")
     assert one.model.keys() == two.model.keys() and one.epoch == two.epoch == 2
     # Batch normalisation sees half a batch in each process, so near, not equal.
     assert two.history.train_loss == pytest.approx(one.history.train_loss, rel=0.2)
@@ -138,41 +166,42 @@ def test_two_processes_report_and_save_what_one_would(tmp_path, capsys):
     alone = evaluate(model, test_loader)
     assert two.history.test_accuracy[-1] == pytest.approx(alone.accuracy, abs=2e-4)
     assert two.history.test_loss[-1] == pytest.approx(alone.loss, rel=1e-5)
-    assert sorted(os.listdir(tmp_path)) == ["2.pt", "one.pt"]
+    assert sorted(os.listdir(tmp_path)) == ["0.err", "0.out", "1.err", "1.out", "two.pt"]
 
 
 # Stopping and going on
 
 
-def test_the_same_call_goes_on_and_equals_one_call(tmp_path, capsys):
-    whole, parts = str(tmp_path / "whole.pt"), str(tmp_path / "parts.pt")
-    assert main([*SMALL, "--checkpoint", whole]) == 0
-    process = subprocess.Popen(
-        [*COMMAND, *SMALL, "--checkpoint", parts], stdout=subprocess.PIPE, text=True
-    )
-    while not os.path.exists(parts) or load_checkpoint(parts).epoch < 1:
-        assert process.poll() is None or load_checkpoint(parts).epoch >= 1
+def test_the_same_call_goes_on_and_equals_one_call(tmp_path, one_call, capsys):
+    path = tmp_path / "parts.pt"
+    call_again = [*SMALL, "--checkpoint", str(path)]
+    process = started(main, call_again, output=tmp_path / "killed")
+    while not path.exists() or load_checkpoint(path).epoch < 1:
+        assert process.is_alive() or load_checkpoint(path).epoch >= 1
         time.sleep(0.01)
     process.kill()
-    process.communicate()
-    capsys.readouterr()
-    assert main([*SMALL, "--checkpoint", parts]) == 0
+    process.join()
+    assert main(call_again) == 0
     assert "test accuracy" in capsys.readouterr().out
-    whole, parts = load_checkpoint(whole), load_checkpoint(parts)
+    whole, parts = load_checkpoint(one_call), load_checkpoint(path)
     assert parts.history.train_loss == whole.history.train_loss
     for name, tensor in whole.model.items():
         assert torch.equal(tensor, parts.model[name])
 
 
-def test_ctrl_c_is_exit_code_130(tmp_path, ctrl_c_arrives):
-    path = str(tmp_path / "a.pt")
-    process = subprocess.Popen(
-        [*COMMAND, *SMALL, "--epochs", "500", "--checkpoint", path], stdout=subprocess.DEVNULL
-    )
-    while not os.path.exists(path):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=600) == 130
+@pytest.mark.skipif(os.name == "nt", reason="a broken pipe and SIGINT are matters of POSIX")
+def test_ctrl_c_is_exit_code_130_and_nobody_has_to_read_the_output(tmp_path, ctrl_c_arrives):
+    """As in `python -m helpers.train 2>&1 | head -1`: the rest is trained and saved."""
+    path = tmp_path / "a.pt"
+    command = [*COMMAND, *TINY, "--epochs", "500", "--checkpoint", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        process.stdout.close()
+        while not path.exists() or load_checkpoint(path).epoch < 1:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=600) == 130
+    assert load_checkpoint(path).epoch >= 1
 
 
 # Called wrongly
@@ -213,32 +242,29 @@ def left_over(word):
     return [p for p in psutil.process_iter(["cmdline"]) if word in (p.info["cmdline"] or [])]
 
 
-ONE_WITHOUT_DATA = """
-    import os, sys
-    from helpers.train import main
-
-    if os.environ["RANK"] == "1":
-        os.environ["FASHION_MNIST_DIR"] = "nowhere"
-    sys.exit(main())
-"""
+def train(arguments, data):
+    os.environ["FASHION_MNIST_DIR"] = data
+    return main(arguments)
 
 
-@pytest.mark.slow
-@parallel
+@gloo
 def test_one_of_two_that_fails_ends_both(tmp_path):
-    script, path = tmp_path / "one_without_data.py", str(tmp_path / "a.pt")
-    script.write_text(textwrap.dedent(ONE_WITHOUT_DATA))
-    arguments = [*SMALL, "--source", "auto", "--epochs", "100", "--checkpoint", path]
-    done = call([*TORCHRUN, str(script), *arguments])
-    assert done.returncode != 0
-    said = [line for line in done.stderr.splitlines() if "failed (process 1)" in line]
-    assert len(said) == 1 and "FASHION_MNIST_DIR" in said[0] and "nowhere" in said[0]
-    assert "by peer" not in done.stderr  # gloo's words
-    assert not left_over(path)
+    """Even where no torchrun ends the other one, as on another machine."""
+    arguments = [*SMALL, "--epochs", "100", "--checkpoint", str(tmp_path / "a.pt")]
+    one, another = (arguments, ""), ([*arguments, "--source", "auto"], "nowhere")
+    both = several(train, one, another, output=tmp_path)
+    assert [code for code, _, _ in both] == [1, 1]
+    said = [line for _, _, err in both for line in err.splitlines() if "failed (process" in line]
+    assert said[0] == (
+        "helpers.train failed (process 0): another process has ended; its message, if any, says why"
+    )
+    assert said[1].startswith("helpers.train failed (process 1): ") and len(said) == 2
+    assert "FASHION_MNIST_DIR" in said[1] and "nowhere" in said[1]
+    assert not any("by peer" in err for _, _, err in both)  # gloo's words
 
 
 @pytest.mark.slow
-@parallel
+@gloo
 def test_ctrl_c_ends_two_processes_and_keeps_the_checkpoint(tmp_path, ctrl_c_arrives):
     path = str(tmp_path / "a.pt")
     plan = ["-m", "helpers.train", *SMALL, "--epochs", "500", "--checkpoint", path]
@@ -319,6 +345,26 @@ def test_without_a_world_size_one_process_trains_and_sums_up(setting, monkeypatc
 
 # Whatever stdout is
 
+
+def latin_stream(encoding_errors):
+    return io.TextIOWrapper(io.BytesIO(), "cp1252", encoding_errors, newline="\n")
+
+
+def test_a_chinese_name_on_a_system_with_a_windows_code_page(tmp_path, one_call, monkeypatch):
+    """The second call failed, so nobody could resume."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdout", latin_stream("strict"))
+    monkeypatch.setattr(sys, "stderr", latin_stream("backslashreplace"))
+    shutil.copy(one_call, "检查点.pt")
+    call_again = [*SMALL, "--checkpoint", "检查点.pt"]
+    assert main(call_again) == 0
+    assert main([*call_again, "--learning-rate", "0.2"]) == 1  # the error tells the name
+    said, failed = (stream.buffer.getvalue().decode() for stream in (sys.stdout, sys.stderr))
+    shown = r"\u68c0\u67e5\u70b9.pt holds"
+    assert f"{shown} epoch 2 of 2: nothing is left to train" in said.splitlines()
+    assert failed.startswith(f"helpers.train failed: {shown} an optimizer made with")
+
+
 TWICE = """
     import sys
     from helpers.train import main
@@ -330,23 +376,15 @@ TWICE = """
 """
 
 
-@pytest.mark.parametrize(
-    ("settings", "shown"),
-    [
-        ({"PYTHONIOENCODING": "cp1252"}, r"\u68c0\u67e5\u70b9.pt"),
-        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}, "检查点.pt"),  # as bytes
-    ],
-)
-def test_a_chinese_name_on_a_system_without_its_letters(tmp_path, settings, shown):
-    """With a Windows code page the second call failed, so nobody could resume."""
-    if os.name == "nt" and "LC_ALL" in settings:
-        pytest.skip("a setting of POSIX")
+@pytest.mark.skipif(os.name == "nt", reason="a setting of POSIX")
+def test_a_chinese_name_on_a_system_that_knows_only_ascii(tmp_path):
+    settings = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
     command = [sys.executable, "-c", textwrap.dedent(TWICE), *TINY, "--checkpoint", "检查点.pt"]
     surroundings = os.environ | settings
     done = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, timeout=600)
     errors = done.stderr.decode("utf-8", "backslashreplace")
     assert done.returncode == 0, errors
-    holds = f"{shown} holds epoch 1 of 1: nothing is left to train"
+    holds = "检查点.pt holds epoch 1 of 1: nothing is left to train"  # the name goes out as bytes
     assert holds in done.stdout.decode("utf-8", "backslashreplace").splitlines()
     assert "helpers.train failed" in errors and ".pt holds an optimizer made with" in errors
 
@@ -376,17 +414,6 @@ def test_a_training_without_stdout_and_stderr(tmp_path):
     shell = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh"]
     done = call([*shell, sys.executable, "-c", script, *TINY, "--checkpoint", str(path)])
     assert done.returncode == 0
-    assert load_checkpoint(path).epoch == 1
-
-
-@pytest.mark.skipif(os.name == "nt", reason="a broken pipe is a matter of POSIX")
-def test_a_training_whose_output_nobody_reads(tmp_path):
-    """As in `python -m helpers.train 2>&1 | head -1`: the rest is trained and saved."""
-    path = tmp_path / "a.pt"
-    command = [*COMMAND, *TINY, "--checkpoint", str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        process.stdout.close()
-        assert process.wait(timeout=600) == 0
     assert load_checkpoint(path).epoch == 1
 
 
