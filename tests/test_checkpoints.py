@@ -15,7 +15,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 import time
 import zipfile
@@ -24,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from processes import PROCESSES, result_of, started
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR, OneCycleLR, StepLR
 from torch.utils.data import DataLoader, TensorDataset
@@ -343,71 +343,60 @@ class CtrlC:
 
 # Killed while saving
 
-SAVER = """
-    import os, sys, torch
-    from torch import nn
-    from helpers.checkpoints import save_checkpoint
 
+def save_until_killed(path, requests):
+    """Fork a process that saves epoch after epoch, at each request for another one."""
     torch.set_num_threads(1)
     model = nn.Linear(300, 1000, bias=False)
-
-    def save(path, epoch):
-        with torch.no_grad():
-            model.weight.fill_(epoch)
-        save_checkpoint(path, model=model, epoch=epoch)
-
-    for line in sys.stdin:  # fork a process that saves epoch after epoch until it is killed
-        path, epoch = line.split()[0], int(line.split()[1])
+    while (epoch := requests.recv()) is not None:
         read, write = os.pipe()
         child = os.fork()
         if child == 0:
             while True:
                 epoch += 1
-                save(path, epoch)
+                nn.init.constant_(model.weight, epoch)
+                save_checkpoint(path, model=model, epoch=epoch)
                 os.write(write, b".")
         os.close(write)
-        print(child, flush=True)
+        requests.send(child)
         os.waitpid(child, 0)
-        print(len(os.read(read, 10**6)), flush=True)
+        requests.send(len(os.read(read, 10**6)))
         os.close(read)
-"""
 
 
 @pytest.mark.slow
 @posix
-def test_100_kills_while_saving(tmp_path, say):
+def test_100_kills_while_saving(tmp_path, tmp_path_factory, say):
     path, chance = tmp_path / "model.pt", random.Random(0)
     model = nn.Linear(300, 1000, bias=False)
     model.weight.data.zero_()
     start = time.perf_counter()
     save_checkpoint(path, model=model)
     one_save = time.perf_counter() - start
-    server = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(SAVER)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    server, theirs = PROCESSES.Pipe()
+    said = tmp_path_factory.mktemp("said") / "server"
+    process = started(save_until_killed, path, theirs, output=said)
+    theirs.close()  # or nobody would hear that the other side has ended
     epoch = whole = 0
     torn = set()
     for _ in range(100):
-        server.stdin.write(f"{path} {epoch}\n")
-        server.stdin.flush()
-        child = int(server.stdout.readline())
+        server.send(epoch)
+        child = server.recv()
         while set(os.listdir(tmp_path)) <= {"model.pt", *torn}:
             os.kill(child, 0)  # it has not begun to write, and is alive
             time.sleep(0.001)
         time.sleep(chance.uniform(0, 2 * one_save))
         os.kill(child, signal.SIGKILL)
-        finished = epoch + int(server.stdout.readline())
+        finished = epoch + server.recv()
         checkpoint = load_checkpoint(path)
         # The last save that returned, or the next, which was renamed but could not say so.
         assert checkpoint.epoch in (finished, finished + 1)
         whole += bool((checkpoint.model["weight"] == checkpoint.epoch).all())
         torn = set(os.listdir(tmp_path)) - {"model.pt"}
         epoch = checkpoint.epoch
-    server.stdin.close()
-    assert server.wait(timeout=240) == 0
+    server.send(None)
+    process.join(240)
+    assert process.exitcode == 0
     say(f"100 kills, {len(torn)} in the middle of writing: {whole} of 100 files are whole")
     assert whole == 100 and len(torn) >= 20
     for name in torn:
@@ -440,24 +429,21 @@ def test_only_what_a_killed_process_left_an_hour_ago_is_removed(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([path, young, *others])
 
 
-@pytest.mark.slow
-def test_two_processes_may_save_to_one_path(tmp_path):
-    script = textwrap.dedent("""
-        import sys, torch
-        from helpers.checkpoints import save_checkpoint
-        model = torch.nn.Linear(200, 500, bias=False)
-        model.weight.data.fill_(int(sys.argv[2]))
-        for _ in range(40):
-            save_checkpoint(sys.argv[1], model=model, epoch=int(sys.argv[2]))
-    """)
-    path = tmp_path / "a.pt"
-    both = [
-        subprocess.Popen([sys.executable, "-c", script, str(path), str(n)], stderr=subprocess.PIPE)
-        for n in (1, 2)
-    ]
-    for process in both:
-        _, errors = process.communicate(timeout=240)
-        assert process.returncode == 0, errors.decode()
+def save_often(path, begin, epoch):
+    model = nn.Linear(200, 500, bias=False)
+    nn.init.constant_(model.weight, epoch)
+    begin.wait()
+    for _ in range(40):
+        save_checkpoint(path, model=model, epoch=epoch)
+
+
+def test_two_processes_may_save_to_one_path(tmp_path, tmp_path_factory):
+    path, begin = tmp_path / "a.pt", PROCESSES.Barrier(2)
+    said = tmp_path_factory.mktemp("said")
+    both = [started(save_often, path, begin, n, output=said / str(n)) for n in (1, 2)]
+    for number, process in enumerate(both, start=1):
+        process.join(240)
+        assert process.exitcode == 0, (said / f"{number}.err").read_text()
     checkpoint = load_checkpoint(path)
     assert (checkpoint.model["weight"] == checkpoint.epoch).all()
     assert os.listdir(tmp_path) == ["a.pt"]
@@ -491,35 +477,22 @@ def test_windows_waits_for_a_process_that_reads_the_file(tmp_path):
 
 # Saving that fails
 
-TRY_TO_SAVE = """
-    import sys, torch
-    from pathlib import Path
-    from helpers.checkpoints import CheckpointError, save_checkpoint
-    path = Path(sys.argv[1])
-    small, large = torch.nn.Linear(10, 10), torch.nn.Linear(1000, 1000)
+
+def try_to_save(path, hinder=None):
+    """What save_checkpoint says, of a file that is there and a second one that does not fit."""
+    small, large = nn.Linear(10, 10), nn.Linear(1000, 1000)
     save_checkpoint(path, model=small, epoch=1)
     before = path.read_bytes()
-    {injected}
-    try:
+    if hinder is not None:
+        hinder(path)
+    with pytest.raises(CheckpointError) as caught:
         save_checkpoint(path, model=large, epoch=2)
-    except CheckpointError as error:
-        print(error)
     assert path.read_bytes() == before
-    names = [p.name for p in path.parent.iterdir()]
-    assert names == ["a.pt"], names
-"""
+    assert os.listdir(path.parent) == ["a.pt"]
+    return str(caught.value)
 
 
-def try_to_save(path, injected="", prefix=()):
-    script = textwrap.dedent(TRY_TO_SAVE).format(injected=injected)
-    done = subprocess.run(
-        [*prefix, sys.executable, "-c", script, str(path)], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-UNCHANGED = "the file that was there is unchanged\n"
+UNCHANGED = "the file that was there is unchanged"
 
 
 @posix
@@ -528,14 +501,22 @@ def test_a_full_file_system(tmp_path):
     small = ["unshare", "-rm", "sh", "-c", mount]
     if shutil.which("unshare") is None or subprocess.run([*small, "true"]).returncode != 0:
         pytest.skip("this system lets nobody mount a small file system")
-    said = try_to_save(tmp_path / "a.pt", prefix=small)
-    assert said == f"cannot save {tmp_path}/a.pt: No space left on device; {UNCHANGED}"
+    script = "import test_checkpoints as t; print(t.try_to_save(t.Path(t.sys.argv[1])))"
+    command = [*small, sys.executable, "-c", script, str(tmp_path / "a.pt")]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"cannot save {tmp_path}/a.pt: No space left on device; {UNCHANGED}\n"
+
+
+def limit_files(path):
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
 @posix
 def test_a_file_that_may_grow_no_further(tmp_path):
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
-    said = try_to_save(tmp_path / "a.pt", limit)
+    said = result_of(try_to_save, tmp_path / "a.pt", limit_files)
     assert said == f"cannot save {tmp_path}/a.pt: File too large; {UNCHANGED}"
 
 
@@ -549,31 +530,35 @@ def open_folder():
         folder.chmod(0o755)
 
 
-# Root may read and write everywhere, so become nobody first.
-BECOME_NOBODY = "import os; os.geteuid() or (os.setegid(65534), os.seteuid(65534))"
+def become_nobody():
+    """Root may read and write everywhere; nobody else has more than his own rights."""
+    if os.geteuid() == 0:
+        os.setegid(65534), os.seteuid(65534)
+
+
+def forbid_writing(path):
+    path.parent.chmod(0o555)
+    become_nobody()
 
 
 @posix
 def test_no_permission(open_folder):
     path = open_folder / "a.pt"
-    said = try_to_save(path, f"path.parent.chmod(0o555); {BECOME_NOBODY}")
+    said = result_of(try_to_save, path, forbid_writing)
     assert said == f"cannot save {path}: Permission denied; {UNCHANGED}"
+
+
+def save_unseen(path):
+    path.parent.chmod(0o333)
+    become_nobody()
+    save_checkpoint(path, model=nn.Linear(2, 2), epoch=3)
 
 
 @posix
 def test_a_folder_that_may_be_written_to_but_not_listed_or_flushed(open_folder):
     """As on some network drives, too: the new epoch is there, so no word of a failure."""
     path = open_folder / "a.pt"
-    script = textwrap.dedent("""
-        import os, sys, torch
-        from helpers.checkpoints import save_checkpoint
-        path = sys.argv[1]
-        os.chmod(os.path.dirname(path), 0o333)
-        {become_nobody}
-        save_checkpoint(path, model=torch.nn.Linear(2, 2), epoch=3)
-    """).format(become_nobody=BECOME_NOBODY)
-    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    result_of(save_unseen, path)
     assert load_checkpoint(path).epoch == 3
 
 
@@ -777,30 +762,27 @@ def test_files_that_are_no_checkpoints(saved, make, reason):
     check_refused(path, model, optimizer, reason)
 
 
+def errors_of_shut(file, inside):
+    for path in file, inside:
+        save_checkpoint(path, model=nn.Linear(2, 2))
+        load_checkpoint(path)
+    file.chmod(0)
+    inside.parent.chmod(0)
+    become_nobody()
+    return [error_of_loading(file), error_of_loading(inside)]
+
+
+def error_of_loading(path):
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    return str(caught.value)
+
+
 @posix
 def test_a_file_that_may_not_be_read(open_folder):
     paths = open_folder / "shut file.pt", open_folder / "shut folder" / "a.pt"
-    script = textwrap.dedent("""
-        import os, sys, torch
-        from helpers.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
-        file, inside = sys.argv[1:]
-        for path in (file, inside):
-            save_checkpoint(path, model=torch.nn.Linear(2, 2))
-            load_checkpoint(path)
-        os.chmod(file, 0)
-        os.chmod(os.path.dirname(inside), 0)
-        {become_nobody}
-        for path in (file, inside):
-            try:
-                load_checkpoint(path)
-            except CheckpointError as error:
-                print(error)
-    """).format(become_nobody=BECOME_NOBODY)
-    done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, paths)], capture_output=True, text=True
-    )
     said = [f"{path} cannot be read: Permission denied" for path in paths]
-    assert done.stdout.splitlines() == said, done.stderr
+    assert result_of(errors_of_shut, *paths) == said
 
 
 def test_the_checkpoint_of_another_model(saved):
