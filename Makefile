@@ -40,7 +40,7 @@ lab: setup  ## copy the notebooks to workbook/, which is yours, and open Jupyter
 	@$(VENV_PYTHON) .ci/workbook.py $(LAB_OPTIONS)
 
 test: setup  ## run the tests and every notebook, two at a time (DEVICE=cuda: on the GPU)
-	@$(OPEN_STREAMS) $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+	@$(OPEN_STREAMS) $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 render: setup  ## run every notebook and store its outputs (NOTEBOOKS=10: that one)
 	$(VENV_PYTHON) .ci/notebooks.py render $(NOTEBOOKS)

@@ -78,6 +78,7 @@ FILES = {  # name: SHA-256 of the .gz archive; of the file unpacked, and its siz
 }
 DEPTH = 4  # folders below the given one that are searched
 ENTRIES = 10_000  # how many files and folders are looked at: somebody may name his home folder
+CROWD = 1_000  # of them, how many in one folder, so that a folder of pictures does not use them up
 GZIP = b"\x1f\x8b"  # the first bytes of an archive
 DISK = {  # what only a disk says, never a network
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -161,6 +162,10 @@ class BatchLoader:
         return order.to(self.images.device)
 
     def _batches(self, order: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+        # One channel lies in memory as it did; but what a convolution makes of it then has its
+        # channels side by side, which takes the CPU a third less time.
+        on_cpu = self.images.device.type == "cpu"
+        layout = torch.channels_last if on_cpu else torch.contiguous_format
         for start in range(0, self.num_samples, self.batch_size):
             rows = slice(start, start + self.batch_size)
             if order is None:
@@ -168,7 +173,7 @@ class BatchLoader:
             else:  # index_select: the same as self.images[order[rows]], several times as fast
                 images = self.images.index_select(0, order[rows])
                 labels = self.labels.index_select(0, order[rows])
-            yield images.to(torch.float32).div_(255), labels
+            yield images.to(torch.float32, memory_format=layout).div_(255), labels
 
 
 def fashion_mnist(
@@ -305,10 +310,23 @@ def _variable_folder(value: str) -> tuple[Path, str]:
     given = os.path.expanduser(value)
     if os.path.isabs(given):
         return Path(given), value if given == value else f"{value} ({given})"
-    bases = [base for base in (Path.cwd(), _checkout()) if base is not None]
+    bases = [base for base in (_here(), _checkout()) if base is not None]
+    if not bases:
+        raise DatasetUnavailable(
+            f"{VARIABLE} is set to {value}, but the working directory is gone: set it to an "
+            "absolute path"
+        )
     base = next((base for base in bases if (base / given).exists()), bases[0])
     place = Path(os.path.abspath(base / given))
     return place, f"{value} ({place}, as seen from {base})"
+
+
+def _here() -> Path | None:
+    """The working directory, or None if somebody has deleted it."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 def _default_home() -> Path:
@@ -325,7 +343,12 @@ def _checkout() -> Path | None:
 
 
 def _root_folder(root: str | os.PathLike[str]) -> Path:
-    folder = Path(os.path.expanduser(root)).absolute()
+    folder = Path(os.path.expanduser(root))
+    if not folder.is_absolute() and _here() is None:
+        raise NotADirectoryError(
+            f"root must be an absolute path, got {folder}, since the working directory is gone"
+        )
+    folder = folder.absolute()
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"root must be a folder, but {folder} is a file")
     return folder
@@ -375,13 +398,16 @@ def _candidates(place: Path) -> Iterator[Path]:
 
 def _listed(folder: Path, limit: int) -> list[Path]:
     """What lies in a folder but hidden things, archives last; nothing if it holds the sketches."""
+    known = [name for file in FILES for name in (file, f"{file}.gz")]
+    known = [name for name in known if os.path.exists(folder / name)]  # also in a large crowd
     try:
         with os.scandir(folder) as entries:
-            names = [e.name for e in islice(entries, limit) if not e.name.startswith(".")]
+            found = [entry.name for entry in islice(entries, min(limit, CROWD))]
     except OSError:  # it does not exist, or is not ours to read
         return []
-    names.sort(key=lambda name: (name.endswith(".gz"), name))
-    return [] if MANIFEST in names else [folder / name for name in names]
+    names = {name for name in (*known, *found) if not name.startswith(".")}
+    in_order = sorted(names, key=lambda name: (name.endswith(".gz"), name))
+    return [] if os.path.exists(folder / MANIFEST) else [folder / name for name in in_order]
 
 
 def _plausible(path: Path) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock
 
-WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 WITHOUT_LOCKS_ON_WINDOWS = {1, 50}  # "incorrect function" and "not supported"
 ABANDONED = 24 * 3600.0  # seconds without a change after which nobody is at an unfinished file
 

@@ -27,6 +27,14 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 Loader = Iterable[tuple[Tensor, Tensor]]
 
 
+class _Bar(tqdm):
+    """A progress bar that Ctrl-C may interrupt while it is being made, without a word from it."""
+
+    def __del__(self) -> None:
+        if hasattr(self, "start_t"):  # what its maker sets last
+            super().__del__()
+
+
 class _Tally:
     """Sums loss and correct answers on the device, so that reading them waits only once."""
 
@@ -137,7 +145,7 @@ def _passes(
     trusted_classes = loader.num_classes if isinstance(loader, BatchLoader) else None
     # On stdout like the report, and gone without a trace when the epoch ends.
     file, silent = Forgiving(sys.stdout), title is None
-    bar = tqdm(loader, desc=title, disable=silent, leave=False, file=file, dynamic_ncols=True)
+    bar = _Bar(loader, desc=title, disable=silent, leave=False, file=file, dynamic_ncols=True)
     for images, labels in bar:
         _check_images(images)
         logits = _forward(model, images.to(device, non_blocking=True))

@@ -675,6 +675,32 @@ def test_the_search_looks_at_so_many_things_only(
     assert_loaded(load_from(tmp_path / "given", "variable", monkeypatch))
 
 
+@pytest.mark.parametrize("folder", ["beside", "pictures"])
+def test_a_crowd_of_pictures_does_not_hide_the_files(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "ENTRIES", 60)
+    monkeypatch.setattr(data, "CROWD", 20)
+    put(tmp_path / "given" / "pictures", {f"{n}.png": b"" for n in range(100)})
+    put(tmp_path / "given" / folder, ARCHIVES)
+    assert_loaded(load_from(tmp_path / "given", "variable", monkeypatch))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the working directory")
+def test_a_relative_path_in_a_folder_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(NotADirectoryError, match=r"root must be an absolute path, got data"):
+        data.locate("data")
+    monkeypatch.setattr(data, "_checkout", lambda: None)
+    monkeypatch.setenv("FASHION_MNIST_DIR", "data")
+    with pytest.raises(DatasetUnavailable, match="set it to an absolute path"):
+        data.locate()
+
+
 def test_other_peoples_files_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole films, to find out that they are none of the four files."""
     given, read, real = tmp_path / "given", [], data._sha256

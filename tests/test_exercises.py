@@ -175,6 +175,22 @@ def test_right_answer(said):
     assert said("99.1", lambda x, w: x @ w) == "99.1 is right: rows times columns.\n"
 
 
+def test_an_answer_may_display_as_in_a_notebook(said):
+    shows = cell("def project(x, w): display('shown'); return x @ w")
+    assert said("99.1", shows["project"]) == "shown\n99.1 is right: rows times columns.\n"
+
+
+def test_an_error_that_cannot_say_itself(said):
+    raises = cell(
+        "class Bad(Exception):\n"
+        "    def __str__(self):\n"
+        "        raise ValueError('no')\n"
+        "def project(x, w):\n"
+        "    raise Bad()"
+    )
+    assert "your code raised Bad in line 5" in said("99.1", raises["project"])
+
+
 def test_known_mistake(said):
     answer = cell("def project(a, b): return torch.relu(a @ b)")
     assert (

@@ -177,7 +177,11 @@ def _blame(error: BaseException, answer: Any) -> "Verdict":
 
 def _say(error: BaseException) -> str:
     """Return an error's type and the first line of its message."""
-    first, *more = str(error).strip().splitlines() or [""]
+    try:
+        text = str(error).strip()
+    except Exception:  # the reader's own kind of error may not be able to say itself
+        text = ""
+    first, *more = text.splitlines() or [""]
     if len(first) > LONGEST_MESSAGE:
         first, more = first[:LONGEST_MESSAGE], [""]
     return ": ".join([type(error).__name__, *filter(None, [first])]) + (" …" if more else "")

@@ -5,6 +5,7 @@ there are no semaphores, no temporary folder, and no streams in the notebook's o
 """
 
 import atexit
+import builtins
 import contextlib
 import faulthandler
 import importlib
@@ -158,6 +159,7 @@ def serve(tasks: IO[bytes], replies: IO[bytes]) -> None:
     """Run tasks as they come, until the notebook's process ends; the other process's whole life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the notebook's process ends this one
     torch.set_num_threads(1)
+    vars(builtins).setdefault("display", print)  # a notebook has it everywhere, a program has not
     own, most = os.getpid(), _used(psutil.Process())[0] + GROWTH
 
     def tell(text: str | None) -> None:
