@@ -1,8 +1,8 @@
 """One process at a time, where the file system can see to it.
 
-`helpers.data` writes each file under a temporary name and renames it, so
-without a lock two processes at worst do the same work twice. Some network file systems know no
-locks: there it is better to go on than to stop.
+`helpers.data` writes each file under a temporary name and renames it, so without a lock two
+processes at worst do the same work twice. Some network file systems know no locks: there it is
+better to go on than to stop.
 """
 
 import errno

@@ -662,6 +662,15 @@ def test_too_deep_hidden_or_drawn_is_not_found(
         load_from(tmp_path / "given", "variable", monkeypatch)
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_what_a_convolution_makes_of_a_batch_can_be_viewed(shuffle: bool) -> None:
+    """As in a first LeNet: `x.view(len(x), -1)`, which a layout with channels last refuses."""
+    pictures, labels = torch.zeros(6, 28, 28, dtype=torch.uint8), torch.zeros(6, dtype=torch.int64)
+    for images, _ in data.BatchLoader(pictures, labels, 4, shuffle=shuffle):
+        maps = torch.nn.functional.conv2d(images, torch.zeros(3, 1, 5, 5))
+        assert maps.view(len(maps), -1).shape == (len(images), 3 * 24 * 24)
+
+
 def test_the_search_looks_at_so_many_things_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
