@@ -134,7 +134,8 @@ def _train(
     loaders: Any = _loaders(arguments, device)
     if world_size > 1:
         loaders = [Shard(loader, rank, world_size) for loader in loaders]
-    model: nn.Module = LeNet().to(device)
+    # Channels last: the CPU's convolutions are faster so (notebook 10).
+    model: nn.Module = LeNet().to(device, memory_format=torch.channels_last)
     if world_size > 1:
         model = parallel(model, loaders[0])
     steps = arguments.epochs * len(loaders[0])

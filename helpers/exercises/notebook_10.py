@@ -267,7 +267,7 @@ with pencil and paper, and give three digits.""",
 **10.2 Modify.** A mirrored shirt is a shirt. Write a layer that in training mode, and only then,
 replaces each picture of (B, 1, H, W) by its mirror image with probability ½; `images.flip(-1)`
 mirrors all of them. Then put it in front of the final model and run `try_out` again. Does it help
-in six epochs? By how much must two runs differ before you believe in the difference? Run one
+in five epochs? By how much must two runs differ before you believe in the difference? Run one
 model with three seeds to find out.""",
         stub="""\
 class RandomMirror(nn.Module):
