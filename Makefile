@@ -9,9 +9,9 @@ VENV_PYTHON := .venv/bin/python
 endif
 
 STAMP := .venv/.setup-done
-SOURCES := helpers tests benchmarks notebooks .ci conftest.py
+SOURCES := helpers exercises tests benchmarks notebooks .ci conftest.py
 WORKERS := 2
-SWEPT := . $(SOURCES) helpers/*
+SWEPT := . $(SOURCES)
 CACHES = $(wildcard $(foreach name,__pycache__ .ipynb_checkpoints,$(addsuffix /$(name),$(SWEPT))))
 
 # What gets installed and runs is .venv, the whole of it and nothing else, so these settings of the

@@ -116,6 +116,7 @@ def main():
         for name in names(project["dependencies"]):
             load(name.replace("-", "_"))
         load("helpers")
+        load("exercises")
         for name in names(project["optional-dependencies"]["dev"]):
             find(name)  # only that, since some of them take seconds to import
     except SetupError as error:

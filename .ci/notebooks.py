@@ -35,14 +35,15 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-if not find_spec("helpers"):  # on Colab, or with this notebook alone
+if not (find_spec("helpers") and find_spec("exercises")):  # on Colab, or this notebook alone
     same_torch = f"torch=={version('torch')}" if find_spec("torch") else "torch"
     %pip install --quiet {same_torch} https://github.com/ADDRESS/archive/main.zip
-if not (found := find_spec("helpers")):
-    raise ImportError("pip could not install the helpers: see above. It needs the network, once.")
-where = (found.submodule_search_locations or [found.origin])[0]
-if not Path(where, "two_layer.py").exists():
-    raise ImportError(f"{where} hides the helpers of this notebook: rename it, run this again.")
+for package, module in ("helpers", "two_layer.py"), ("exercises", "tutor.py"):
+    if not (found := find_spec(package)):
+        raise ImportError(f"pip could not install {package}: see above. It needs the network, once.")
+    where = (found.submodule_search_locations or [found.origin])[0]
+    if not Path(where, module).exists():
+        raise ImportError(f"{where} hides the notebook's {package}: rename it, run this again.")
 
 %matplotlib inline"""
 

@@ -228,7 +228,9 @@ def report(done: dict[str, str]) -> str:
 
 def check_environment() -> None:
     """Stop unless this Python has what the notebooks need."""
-    missing = [name for name in ("jupyterlab", "helpers", "torch") if find_spec(name) is None]
+    missing = [
+        name for name in ("jupyterlab", "helpers", "exercises", "torch") if find_spec(name) is None
+    ]
     if missing:
         raise WorkbookError(
             NO_ENVIRONMENT.format(names=" and ".join(missing), python=sys.executable)

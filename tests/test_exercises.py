@@ -27,13 +27,13 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 from torch import nn
 
-from helpers.exercises import asking, check, hint, judging, sandbox, solution
-from helpers.exercises.comparing import difference
-from helpers.exercises.exercise import Exercise, Wrong
-from helpers.exercises.reading import is_unsolved
+from exercises import check, hint, limits, solution, tutor, verdicts
+from exercises.answers import is_unsolved
+from exercises.differences import difference
+from exercises.exercise import Exercise, Wrong
 
 ROOT = Path(__file__).resolve().parent.parent
-EXERCISES = [e for name in asking.notebooks() for e in asking.exercises(name).values()]
+EXERCISES = [e for name in tutor.chapters() for e in tutor.exercises(name).values()]
 WRONGS = [
     pytest.param(exercise, wrong, id=f"{exercise.number}-{n}")
     for exercise in EXERCISES
@@ -119,8 +119,8 @@ def predicting(value):
 @pytest.fixture(autouse=True)
 def known_exercises(monkeypatch):
     known = {e.number: e for e in (PROJECT, HALVE, RATIO)}
-    find = asking.find
-    monkeypatch.setattr(asking, "find", lambda n: known[n] if n in known else find(n))
+    find = tutor.find
+    monkeypatch.setattr(tutor, "find", lambda n: known[n] if n in known else find(n))
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def said(capfd):
     def run(number, answer, exercise=None):
         with pytest.MonkeyPatch.context() as patch:
             if exercise is not None:
-                patch.setattr(asking, "find", lambda _: exercise)
+                patch.setattr(tutor, "find", lambda _: exercise)
             capfd.readouterr()
             check(number, answer)
         out, err = capfd.readouterr()
@@ -164,7 +164,7 @@ def cell(code, **names):
 
 def workers():
     """The processes that run answers, and their children; not those of other test files."""
-    ours = [child for child in psutil.Process().children() if sandbox.BOOT in child.cmdline()]
+    ours = [child for child in psutil.Process().children() if limits.BOOT in child.cmdline()]
     return [process for worker in ours for process in (worker, *worker.children(recursive=True))]
 
 
@@ -243,7 +243,7 @@ def test_a_stub_with_code_in_it_is_unsolved_until_it_changes(said):
 
 
 def test_hints_come_one_by_one_and_the_last_one_again(capsys, monkeypatch):
-    monkeypatch.setattr(asking, "_hints_given", {})
+    monkeypatch.setattr(tutor, "_hints_given", {})
     for _ in range(3):
         hint("99.1")
     first, second, third = capsys.readouterr().out.splitlines()
@@ -266,8 +266,8 @@ def test_unknown_numbers_list_those_that_exist(call):
     for number in ("9999.1", "", "two", "1", "²"):
         with pytest.raises(ValueError, match="number must be one of") as caught:
             call(number)
-        for name in asking.notebooks():
-            first, *_, last = asking.exercises(name)
+        for name in tutor.chapters():
+            first, *_, last = tutor.exercises(name)
             assert f"{first} to {last}" in str(caught.value)
         assert repr(number) in str(caught.value)
 
@@ -625,7 +625,7 @@ def test_an_error_is_reported_with_its_line(sentence, line, words):
 
 def test_an_error_outside_the_readers_lines_is_said_as_such(sentence):
     code = "lambda answer, x, w: answer(x, w).nonsense"
-    probe = eval(compile(code, judging.__file__, "eval"))
+    probe = eval(compile(code, verdicts.__file__, "eval"))
     fine = types.SimpleNamespace(nonsense=1)
     exercise = replace(PROJECT, probe=probe, solution=lambda x, w: fine)
     answer = sentence("99.1", cell("def project(x, w): return 3")["project"], exercise)
@@ -716,7 +716,7 @@ def asleep(x, w):
 def test_an_endless_answer_is_stopped(said, monkeypatch, answer, seconds):
     said("99.1", project)
     assert len(workers()) == 1
-    monkeypatch.setattr(asking, "SECONDS", seconds)
+    monkeypatch.setattr(tutor, "SECONDS", seconds)
     begin = time.monotonic()
     out = said("99.1", answer)
     assert seconds <= time.monotonic() - begin < 30
@@ -734,8 +734,8 @@ def test_a_right_answer_may_be_kept_waiting_by_other_programs(said, monkeypatch)
         time.sleep(0.2)
         return x @ w
 
-    monkeypatch.setattr(asking, "SECONDS", 0.5)  # it is called three times
-    monkeypatch.setattr(sandbox, "PATIENCE", 100)
+    monkeypatch.setattr(tutor, "SECONDS", 0.5)  # it is called three times
+    monkeypatch.setattr(limits, "PATIENCE", 100)
     assert "is right: " in said("99.1", kept_waiting)
 
 
@@ -745,7 +745,7 @@ def test_a_huge_answer_is_stopped(said, monkeypatch):
         while True:
             kept.append(torch.ones(10**6))
 
-    monkeypatch.setattr(asking, "MEMORY", 2**28)
+    monkeypatch.setattr(tutor, "MEMORY", 2**28)
     assert "your code needed more than 0.25 GiB of memory" in said("99.1", huge)
     assert workers() == []
 
@@ -763,7 +763,7 @@ def test_an_answer_that_forks_is_judged_once(said, monkeypatch):
         os.fork()
         return x @ w
 
-    monkeypatch.setattr(asking, "MEMORY", 2**40)  # what the copies share counts for each
+    monkeypatch.setattr(tutor, "MEMORY", 2**40)  # what the copies share counts for each
     assert "is right: " in said("99.1", forking)
     assert workers() == []
 
@@ -774,17 +774,17 @@ def test_an_answer_that_forks_is_judged_once(said, monkeypatch):
 @pytest.fixture
 def no_process_yet(monkeypatch):
     """Leave the process that is there for the tests that come after."""
-    monkeypatch.setattr(sandbox, "_kept", [])
+    monkeypatch.setattr(limits, "_kept", [])
 
 
 def test_a_process_that_has_ended_gives_way_to_a_new_one(said, monkeypatch, no_process_yet):
     """It ends after ten idle minutes, or by the hand of a user who looks for memory."""
-    dead = sandbox._Worker()
+    dead = limits._Worker()
     dead.process.kill()
-    sandbox._kept.append(dead)
+    limits._kept.append(dead)
     monkeypatch.setattr(sys, "path", [])  # the new one will not come far
     assert " does not start (ModuleNotFoundError: No module named " in said("99.1", project)
-    assert sandbox._kept == [] and dead.process.returncode is not None
+    assert limits._kept == [] and dead.process.returncode is not None
 
 
 def test_a_python_that_cannot_be_started_is_reported(said, monkeypatch, tmp_path, no_process_yet):
@@ -844,7 +844,7 @@ def test_an_interrupt_stops_the_answer_and_is_passed_on(capfd, ctrl_c_arrives):
 
 @each_exercise
 def test_exercise_is_complete(exercise):
-    module = next(name for name in asking.notebooks() if exercise.number in asking.exercises(name))
+    module = next(name for name in tutor.chapters() if exercise.number in tutor.exercises(name))
     assert int(module.removeprefix("notebook_")) == int(exercise.number.partition(".")[0])
     assert re.match(
         rf"\*\*{re.escape(exercise.number)} (Predict|Modify|Build)\.\*\* ", exercise.prompt
@@ -855,9 +855,9 @@ def test_exercise_is_complete(exercise):
     assert (exercise.inputs is None) == ("Predict." in exercise.prompt)
 
 
-@pytest.mark.parametrize("name", asking.notebooks())
+@pytest.mark.parametrize("name", tutor.chapters())
 def test_numbers_of_a_notebook_are_consecutive(name):
-    numbers = list(asking.exercises(name))
+    numbers = list(tutor.exercises(name))
     notebook = int(name.removeprefix("notebook_"))
     assert numbers == [f"{notebook}.{n}" for n in range(1, len(numbers) + 1)]
 
@@ -941,7 +941,7 @@ import sys, time, traceback, torch
 sys.excepthook = lambda *error: traceback.print_exception(*error, file=open("error.txt", "w"))
 assert sys.stdout is sys.stderr is None
 state, begin = torch.get_rng_state(), time.process_time()
-from helpers.exercises import check, hint, solution
+from exercises import check, hint, solution
 assert time.process_time() - begin < 2
 assert torch.equal(state, torch.get_rng_state())
 assert not any("notebook_" in name for name in sys.modules)
@@ -991,13 +991,13 @@ def test_a_system_without_streams_semaphores_and_unicode(project_folder):
 
 
 CELLS = [
-    "import mine\nfrom helpers.exercises import asking, check",
+    "import mine\nfrom exercises import check, tutor",
     "def helper(grad):\n    return grad.nonsense",
     "def leaky_relu_backward(grad, h, slope):\n    return helper(grad)",
     'check("2.2", leaky_relu_backward)',
     'check("2.2", lambda grad, h, slope: mine.helper(grad))',
     'import os\nos.mkdir("gone")\nos.chdir("gone")\nos.name == "nt" or os.rmdir("../gone")',
-    'check("2.2", asking.find("2.2").solution)',
+    'check("2.2", tutor.find("2.2").solution)',
 ]
 
 

@@ -24,12 +24,12 @@ from notebook_rules import ROOT, address, tool
 from test_lock import publish
 
 LACKING = ("cloudpickle", "loky", "matplotlib", "pooch", "safetensors", "torchvision", "tqdm")
-OURS = ("from_backprop_to_lenet", "__editable__", "helpers")
+OURS = ("from_backprop_to_lenet", "__editable__", "helpers", "exercises")
 UNREACHABLE = "http://127.0.0.1:9"
 
 USE = """\
 import matplotlib.pyplot as plt
-from helpers.exercises import check
+from exercises import check
 from helpers.plots import plot_losses
 from helpers.training import fit
 
@@ -207,7 +207,7 @@ def test_a_lone_notebook_fetches_what_it_lacks(
     nbformat.write(new_notebook(cells=cells), folder / "00_tiny.ipynb")
     agg = environment | {"MPLBACKEND": "Agg"}
     run(python, "-c", EXECUTE, "00_tiny.ipynb", env=agg, cwd=folder)
-    assert {"helpers", *LACKING} <= installed(python)
+    assert {"helpers", "exercises", *LACKING} <= installed(python)
     assert not installed(python) & {"torch", "numpy"}
     _, used = nbformat.read(folder / "00_tiny.ipynb", as_version=4).cells
     texts = [output.text for output in used.outputs if output.output_type == "stream"]
@@ -232,18 +232,20 @@ def test_a_lone_notebook_without_network_says_so(
     offline = environment | {"PIP_RETRIES": "0"}
     (error,) = errors(python, folder, offline, setup_cell())
     assert error is not None
-    assert error.startswith("ImportError: pip could not install the helpers")
+    assert error.startswith("ImportError: pip could not install helpers")
     assert "network" in error
     assert installed(python) == set()
 
 
-OTHER_CODE = "raise SystemExit('the code of another helpers ran')\n"
+OTHER_CODE = "raise SystemExit('the code of another package ran')\n"
 CURE = "rename it, run this again."
 RENAME = "import os; os.rename({name!r}, {name!r} + '_of_mine')"
 
 
-@pytest.mark.parametrize("name", ["helpers.py", "helpers/__init__.py", "helpers/"])
-def test_what_hides_the_helpers_is_named(folder: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["helpers.py", "helpers/__init__.py", "helpers/", "exercises.py", "exercises/"]
+)
+def test_what_hides_our_packages_is_named(folder: Path, name: str) -> None:
     """Without it: "cannot import name 'two_layer' from 'helpers'", and no word on the cure."""
     hiding = folder / name.partition("/")[0]
     if name.endswith("/"):
@@ -253,5 +255,5 @@ def test_what_hides_the_helpers_is_named(folder: Path, name: str) -> None:
         (folder / name).write_text(OTHER_CODE)
     cells = [setup_cell(), RENAME.format(name=hiding.name), setup_cell()]
     hidden, _, cured = errors(sys.executable, folder, dict(os.environ), *cells)
-    assert hidden == f"ImportError: {hiding} hides the helpers of this notebook: {CURE}"
+    assert hidden == f"ImportError: {hiding} hides the notebook's {hiding.stem}: {CURE}"
     assert cured is None

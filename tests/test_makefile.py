@@ -269,7 +269,7 @@ def test_clean_leaves_what_is_the_readers(folder):
     """JupyterLab keeps the last saved state of his notebooks in .ipynb_checkpoints."""
     kept = ["workbook/.ipynb_checkpoints/a", "workbook/__pycache__/a", "data/a", ".venv/a"]
     gone = [
-        *("helpers/__pycache__/a", "helpers/exercises/__pycache__/a", ".ci/__pycache__/a"),
+        *("helpers/__pycache__/a", "exercises/__pycache__/a", ".ci/__pycache__/a"),
         *("notebooks/.ipynb_checkpoints/a", ".pytest_cache/a", "build/a", "some.egg-info/a"),
     ]
     for name in kept + gone:

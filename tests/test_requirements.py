@@ -184,7 +184,7 @@ def test_what_is_installed_is_what_is_pinned():
 # A direct import is a direct dependency ----------------------------------------------------------
 
 CODE = (".py", ".ipynb")
-OURS = {"helpers", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
+OURS = {"helpers", "exercises", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
 
 
 def imported(*folders):
@@ -202,7 +202,7 @@ def imported(*folders):
 
 
 def test_the_package_and_the_notebooks_import_what_the_package_requires():
-    assert imported("helpers", "notebooks") == set(DEPENDENCIES)
+    assert imported("helpers", "exercises", "notebooks") == set(DEPENDENCIES)
 
 
 def test_the_tests_and_tools_import_what_is_required_for_development():

@@ -540,7 +540,7 @@ def test_a_python_without_the_packages_is_named(project):
     """README's lines without make name the Python of .venv; somebody will take another one."""
     ran = run_tool(with_tool(project), python=(sys.executable, "-S", "-E"))
     assert ran.returncode == 1
-    assert "The notebooks need jupyterlab and helpers and torch" in ran.stderr
+    assert "The notebooks need jupyterlab and helpers and exercises and torch" in ran.stderr
     assert sys.executable in ran.stderr and "make lab" in ran.stderr
     assert "Traceback" not in ran.stderr and not (project / "workbook").exists()
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Generator, Tensor, nn
 
-from helpers.exercises.exercise import Exercise, Wrong
+from exercises.exercise import Exercise, Wrong
 
 Group = dict[str, Any]
 

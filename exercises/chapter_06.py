@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.exercise import Exercise, Wrong
+from exercises.exercise import Exercise, Wrong
 
 
 def _between(generator: Generator, low: float, high: float) -> float:

@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import one_hot as whole_number_one_hot
 
-from helpers.exercises.exercise import Exercise, Wrong
+from exercises.exercise import Exercise, Wrong
 
 
 def stacked_shape() -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from helpers.exercises.exercise import Exercise, Wrong
+from exercises.exercise import Exercise, Wrong
 
 State = dict[str, Tensor]
 

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 from torch.autograd import Function
 
-from helpers.exercises.exercise import Exercise, Wrong
+from exercises.exercise import Exercise, Wrong
 
 # Solutions ----------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.exercise import Exercise, Wrong
+from exercises.exercise import Exercise, Wrong
 
 # Solutions ----------------------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from helpers.exercises.comparing import describe
-from helpers.exercises.exercise import Exercise, Wrong
+from exercises.differences import describe
+from exercises.exercise import Exercise, Wrong
 
 # Solutions ----------------------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from helpers.exercises.comparing import difference
-from helpers.exercises.exercise import Exercise, Wrong
+from exercises.differences import difference
+from exercises.exercise import Exercise, Wrong
 
 
 def _normal(generator: Generator, *shape: int) -> Tensor:

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from helpers.exercises.comparing import describe, difference
-from helpers.exercises.exercise import Exercise
-from helpers.exercises.judging import Verdict, judge, known_state
-from helpers.exercises.reading import files_of, functions_of, is_unsolved
-from helpers.exercises.sandbox import NotStarted, Stopped, Unsendable, packed, run_limited
+from exercises.answers import files_of, functions_of, is_unsolved
+from exercises.differences import describe, difference
+from exercises.exercise import Exercise
+from exercises.limits import NotStarted, Stopped, Unsendable, packed, run_limited
+from exercises.verdicts import Verdict, judge, known_state
 from helpers.streams import say
 
 SECONDS = 10.0
@@ -97,29 +97,29 @@ def find(number: str) -> Exercise:
     if not isinstance(number, str):
         text = f'"{number}"' if isinstance(number, int | float) else '"2.1"'
         raise TypeError(f"number must be a text: write {text}, got {number!r}")
-    module = f"notebook_{number.partition('.')[0]:0>2}"
-    found = exercises(module) if module in notebooks() else {}
+    module = f"chapter_{number.partition('.')[0]:0>2}"
+    found = exercises(module) if module in chapters() else {}
     if number not in found:
         raise ValueError(f"number must be one of {numbers()}, got {number!r}")
     return found[number]
 
 
-def notebooks() -> list[str]:
+def chapters() -> list[str]:
     """Return the names of the modules that hold exercises."""
     names = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    return sorted(name for name in names if name.startswith("notebook_"))
+    return sorted(name for name in names if name.startswith("chapter_"))
 
 
 @cache
 def exercises(name: str) -> dict[str, Exercise]:
     """Return a module's exercises by number."""
-    module = importlib.import_module(f"helpers.exercises.{name}")
+    module = importlib.import_module(f"exercises.{name}")
     return {exercise.number: exercise for exercise in module.EXERCISES}
 
 
 def numbers() -> str:
-    """Return the numbers that exist, grouped by notebook."""
-    groups = [list(exercises(name)) for name in notebooks()]
+    """Return the numbers that exist, grouped by chapter."""
+    groups = [list(exercises(name)) for name in chapters()]
     return ", ".join(f"{group[0]} to {group[-1]}" for group in groups if group)
 
 

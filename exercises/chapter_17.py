@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import DistributedSampler, TensorDataset
 
-from helpers.exercises.exercise import Exercise, Wrong
+from exercises.exercise import Exercise, Wrong
 
 Dealt = list[list[Tensor]]
 Reduced = tuple[list[Tensor], list[int]]

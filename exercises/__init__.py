@@ -1,5 +1,5 @@
 """Exercises that answer back: `check` judges an answer, `hint` nudges, `solution` shows the way."""
 
-from helpers.exercises.asking import check, hint, solution
+from exercises.tutor import check, hint, solution
 
 __all__ = ["check", "hint", "solution"]

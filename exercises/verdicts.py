@@ -1,4 +1,4 @@
-"""Does an answer hold on fresh inputs, and if not, which mistake is it? Runs in the sandbox."""
+"""Does an answer hold on fresh inputs, and if not, which mistake is it? Runs in the other process, with its limits."""
 
 import contextlib
 import inspect
@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.comparing import difference
-from helpers.exercises.exercise import Exercise, call
-from helpers.exercises.reading import files_of
+from exercises.answers import files_of
+from exercises.differences import difference
+from exercises.exercise import Exercise, call
 
 Tell = Callable[[str | None], None]
 

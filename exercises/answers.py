@@ -6,7 +6,7 @@ import inspect
 import types
 from typing import Any
 
-from helpers.exercises.exercise import Exercise
+from exercises.exercise import Exercise
 
 
 def functions_of(answer: Any) -> dict[str, types.FunctionType]:
