@@ -21,11 +21,11 @@ UNWANTED = (
     "PYTHONSTARTUP",
 )
 SLOWEST_FIRST = (
-    "10_lenet.ipynb",
-    "13_transfer_learning.ipynb",
-    "14_scaling_out.ipynb",
-    "11_save_load.ipynb",
-    "12_devices.ipynb",
+    "11_lenet.ipynb",
+    "16_transfer_learning.ipynb",
+    "17_scaling_out.ipynb",
+    "13_save_load.ipynb",
+    "14_devices.ipynb",
     "test_train.py",
     "test_exercises.py",
 )

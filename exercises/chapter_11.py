@@ -1,5 +1,5 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs
-"""The exercises of notebook 10: one softmax too many, mirrors, shuffled pixels, second answers."""
+"""The exercises of notebook 11: one softmax too many, mirrors, shuffled pixels, second answers."""
 
 import math
 from typing import Any
@@ -213,9 +213,9 @@ def _logits_and_labels(generator: Generator) -> tuple[Tensor, Tensor, int]:
 
 EXERCISES = (
     Exercise(
-        number="10.1",
+        number="11.1",
         prompt="""\
-**10.1 Predict.** A model puts `nn.Softmax(dim=1)` behind its last layer, and `F.cross_entropy`
+**11.1 Predict.** A model puts `nn.Softmax(dim=1)` behind its last layer, and `F.cross_entropy`
 applies softmax once more. What is the lowest loss that it can reach with ten classes? Derive it
 with pencil and paper, and give three digits.""",
         stub="answer = None  # the lowest loss",
@@ -262,9 +262,9 @@ with pencil and paper, and give three digits.""",
         ),
     ),
     Exercise(
-        number="10.2",
+        number="11.2",
         prompt="""\
-**10.2 Modify.** A mirrored shirt is a shirt. Write a layer that in training mode, and only then,
+**11.2 Modify.** A mirrored shirt is a shirt. Write a layer that in training mode, and only then,
 replaces each picture of (B, 1, H, W) by its mirror image with probability ½; `images.flip(-1)`
 mirrors all of them. Then put it in front of the final model and run `try_out` again. Does it help
 in five epochs? By how much must two runs differ before you believe in the difference? Run one
@@ -328,9 +328,9 @@ class RandomMirror(nn.Module):
         ),
     ),
     Exercise(
-        number="10.3",
+        number="11.3",
         prompt="""\
-**10.3 Build.** Put the 784 pixels of every picture, in training and in test, into one other
+**11.3 Build.** Put the 784 pixels of every picture, in training and in test, into one other
 order: `pixels[:, permutation]`, where `permutation` is drawn once. Which loses more by it, the
 MLP or the LeNet? For the MLP there is a proof: from the `weight` (H, 784) of its first linear
 layer, make another one that gives for the reordered pixels what `weight` gave for the old ones.""",
@@ -370,9 +370,9 @@ def reorder_weight(weight, permutation):  # (H, 784), (784,) -> (H, 784)
         ),
     ),
     Exercise(
-        number="10.4",
+        number="11.4",
         prompt="""\
-**10.4 Build.** Write `top_k_accuracy(logits, labels, k)`: how often is the right class among the
+**11.4 Build.** Write `top_k_accuracy(logits, labels, k)`: how often is the right class among the
 k largest logits? For k = 1 it must equal `accuracy`, for k = 10 it must be 1. How often is the
 final model right with its first or second answer?""",
         stub="""\

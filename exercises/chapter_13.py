@@ -1,4 +1,4 @@
-"""The exercises of notebook 11: what has to be in a file, and getting it back out."""
+"""The exercises of notebook 13: what has to be in a file, and getting it back out."""
 
 import copy
 import os
@@ -23,7 +23,7 @@ def _integer(generator: Generator, low: int, high: int) -> int:
 
 
 def entries() -> int:
-    """Return the number of entries in the state_dict of the net in 11.1."""
+    """Return the number of entries in the state_dict of the net in 13.1."""
     net = nn.Sequential(
         nn.Conv2d(1, 6, kernel_size=5, bias=False),
         nn.BatchNorm2d(6),
@@ -38,7 +38,7 @@ def entries() -> int:
 
 
 def numbers_in_adams_state() -> int:
-    """Return how many numbers lie in the tensors of Adam's state in 11.2."""
+    """Return how many numbers lie in the tensors of Adam's state in 13.2."""
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     optimizer = torch.optim.Adam(model.parameters())
     model(torch.randn(5, 4)).sum().backward()
@@ -343,9 +343,9 @@ def _epochs(generator: Generator) -> tuple[Any, ...]:
 
 EXERCISES = (
     Exercise(
-        number="11.1",
+        number="13.1",
         prompt=(
-            "**11.1 Predict.** How many entries has the `state_dict` of "
+            "**13.1 Predict.** How many entries has the `state_dict` of "
             "`nn.Sequential(nn.Conv2d(1, 6, kernel_size=5, bias=False), nn.BatchNorm2d(6), "
             "nn.ReLU(), nn.Flatten(), nn.Linear(3456, 10))`?"
         ),
@@ -378,9 +378,9 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        number="11.2",
+        number="13.2",
         prompt=(
-            "**11.2 Predict.** Adam has taken one step with the parameters of "
+            "**13.2 Predict.** Adam has taken one step with the parameters of "
             "`nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))`. How many numbers do "
             'the tensors in `optimizer.state_dict()["state"]` hold, all together?'
         ),
@@ -414,9 +414,9 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        number="11.3",
+        number="13.3",
         prompt=(
-            "**11.3 Modify.** This function trains, and means to return the state of the model "
+            "**13.3 Modify.** This function trains, and means to return the state of the model "
             "after its best epoch. It returns the weights of the last one. Change it so that "
             "nothing that happens later, in the loop or after it, can touch what it returns."
         ),
@@ -475,9 +475,9 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        number="11.4",
+        number="13.4",
         prompt=(
-            "**11.4 Build.** Write `load_matching(model, state)`. It loads those entries of "
+            "**13.4 Build.** Write `load_matching(model, state)`. It loads those entries of "
             "`state` whose name and shape are found in the model, leaves the rest of the model as "
             "it is, and returns the list of the names in `state` that it left out, in the order "
             "of `state`."
@@ -531,9 +531,9 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        number="11.5",
+        number="13.5",
         prompt=(
-            "**11.5 Build.** A folder (a `Path`) holds checkpoints `epoch_8.pt`, `epoch_9.pt`, "
+            "**13.5 Build.** A folder (a `Path`) holds checkpoints `epoch_8.pt`, `epoch_9.pt`, "
             "`epoch_10.pt`, and so on. Some are damaged: half a file, or an empty one. Write "
             "`load_newest(folder)`: it returns what the checkpoint of the highest epoch holds "
             "that `torch.load` can still read."

@@ -1,4 +1,4 @@
-"""The exercises of notebook 12: memory, short numbers, a stopwatch, accumulation, moving."""
+"""The exercises of notebook 14: memory, short numbers, a stopwatch, accumulation, moving."""
 
 import copy
 import statistics
@@ -20,7 +20,7 @@ def _integer(generator: Generator, low: int, high: int) -> int:
 
 
 def megabytes() -> float:
-    """Return the megabytes that training with Adam keeps in 12.1."""
+    """Return the megabytes that training with Adam keeps in 14.1."""
     model = nn.Linear(1000, 1000, bias=False)
     optimizer = torch.optim.Adam(model.parameters())
     with torch.autocast("cpu", torch.bfloat16):
@@ -343,9 +343,9 @@ def _structure(generator: Generator) -> tuple[Any, ...]:
 
 EXERCISES = (
     Exercise(
-        number="12.1",
+        number="14.1",
         prompt=(
-            "**12.1 Predict.** A model of one million parameters, in float32, is trained with "
+            "**14.1 Predict.** A model of one million parameters, in float32, is trained with "
             "Adam; the forward pass runs under `torch.autocast` to bfloat16. How many megabytes "
             "(of 10⁶ bytes) do its weights, its gradients and Adam's two averages take, all "
             "together, after a step?"
@@ -381,9 +381,9 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        number="12.2",
+        number="14.2",
         prompt=(
-            "**12.2 Predict.** `torch.finfo` gave bfloat16 an eps of 1/128: the next number after "
+            "**14.2 Predict.** `torch.finfo` gave bfloat16 an eps of 1/128: the next number after "
             "1 is 1 + 1/128. What is `(torch.tensor(512.0, dtype=torch.bfloat16) + 1).item()`?"
         ),
         stub="answer = None  # your number",
@@ -405,9 +405,9 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        number="12.3",
+        number="14.3",
         prompt=(
-            "**12.3 Modify.** This stopwatch makes each mistake of the section on timing:\n\n"
+            "**14.3 Modify.** This stopwatch makes each mistake of the section on timing:\n\n"
             "```python\n"
             "start = clock()\n"
             "for _ in range(repeats):\n"
@@ -462,9 +462,9 @@ EXERCISES = (
         probe=_timed,
     ),
     Exercise(
-        number="12.4",
+        number="14.4",
         prompt=(
-            "**12.4 Build.** Write `accumulate(model, images, labels, size)`: go through the batch "
+            "**14.4 Build.** Write `accumulate(model, images, labels, size)`: go through the batch "
             "in parts of at most `size` pictures, and leave in `.grad` the gradient of the mean "
             "cross-entropy over the *whole* batch. The last part may be shorter, and "
             "there may be an old gradient when you begin. Only one part's graph may be alive at a "
@@ -522,9 +522,9 @@ EXERCISES = (
         probe=_gradient,
     ),
     Exercise(
-        number="12.5",
+        number="14.5",
         prompt=(
-            "**12.5 Build.** Batches of real projects are nested: dicts of lists of tensors, with "
+            "**14.5 Build.** Batches of real projects are nested: dicts of lists of tensors, with "
             "numbers and names among them. Write `move(batch, device)`, which returns the same "
             "structure of dicts, lists and tuples with every tensor on the device, everything else "
             "as it is, and the old batch unchanged. `check` moves to the meta device and to "

@@ -1,4 +1,4 @@
-"""The exercises of notebook 13: what trains, what only seems frozen, and changing a layer."""
+"""The exercises of notebook 16: what trains, what only seems frozen, and changing a layer."""
 
 import copy
 from typing import Any, Self
@@ -19,7 +19,7 @@ def _integer(generator: Generator, low: int, high: int) -> int:
 
 
 def trainable_numbers() -> int:
-    """Return how many numbers train in the net of 13.1."""
+    """Return how many numbers train in the net of 16.1."""
     from torchvision.models import resnet18  # takes a while to import
 
     model = resnet18().requires_grad_(False)
@@ -32,7 +32,7 @@ def trainable_numbers() -> int:
 
 
 def frozen_mean() -> float:
-    """Return the running mean of 13.2 after its three batches."""
+    """Return the running mean of 16.2 after its three batches."""
     norm = nn.BatchNorm2d(1).double().requires_grad_(False)
     for _ in range(3):
         pictures = torch.randn(8, 1, 5, 5, dtype=torch.float64)
@@ -371,9 +371,9 @@ class StillNorms(nn.Module):
 
 EXERCISES = (
     Exercise(
-        number="13.1",
+        number="16.1",
         prompt=(
-            "**13.1 Predict.** `model = resnet18().requires_grad_(False)`, then "
+            "**16.1 Predict.** `model = resnet18().requires_grad_(False)`, then "
             "`model.fc = nn.Linear(512, 3)`, then `model.bn1.requires_grad_(True)`; `bn1` "
             "normalises 64 channels. How many numbers will an optimizer train?"
         ),
@@ -398,9 +398,9 @@ EXERCISES = (
         because="1,539 in the head and 128 in `bn1`; its running statistics are no parameters.",
     ),
     Exercise(
-        number="13.2",
+        number="16.2",
         prompt=(
-            "**13.2 Predict.** `norm = nn.BatchNorm2d(1).requires_grad_(False)` is frozen and in "
+            "**16.2 Predict.** `norm = nn.BatchNorm2d(1).requires_grad_(False)` is frozen and in "
             "training mode. Three batches go through it, and the mean of each is exactly 1. The "
             "running mean began at 0. Where is it now, to three digits?"
         ),
@@ -439,9 +439,9 @@ EXERCISES = (
         rtol=2e-3,
     ),
     Exercise(
-        number="13.3",
+        number="16.3",
         prompt=(
-            "**13.3 Modify.** This function hands an optimizer all parameters at one rate. Change "
+            "**16.3 Modify.** This function hands an optimizer all parameters at one rate. Change "
             "it: freeze the whole model but its last stage, `model.layer4`, and its head, "
             "`model.fc`; and return two groups, the stage at `body_rate` and the head at "
             "`head_rate`."
@@ -485,9 +485,9 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        number="13.4",
+        number="16.4",
         prompt=(
-            "**13.4 Build.** When a body is fine-tuned with a few pictures a batch, it is common "
+            "**16.4 Build.** When a body is fine-tuned with a few pictures a batch, it is common "
             "to let all weights train and to hold only the running statistics still. Write the "
             "method `train` of `StillNorms`: each `nn.BatchNorm1d` and `nn.BatchNorm2d`, however "
             "deep in the model, stays in eval mode; everything else follows `mode`."
@@ -555,9 +555,9 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        number="13.5",
+        number="16.5",
         prompt=(
-            "**13.5 Build.** The head has another name in each family of models: `fc`, "
+            "**16.5 Build.** The head has another name in each family of models: `fc`, "
             "`classifier.3`, `heads.head`. Write `replace_head(model, classes)`: it finds the "
             "last `nn.Linear` in `model.named_modules()`, puts a new one with as many inputs and "
             "with `classes` outputs in its place, and returns its name."

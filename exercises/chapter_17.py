@@ -1,4 +1,4 @@
-"""The exercises of notebook 14: processes as lists of tensors, and none is started."""
+"""The exercises of notebook 17: processes as lists of tensors, and none is started."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def _integer(generator: Generator, low: int, high: int) -> int:
 
 
 def bytes_on_a_ring() -> int:
-    """Send the gradients of 14.1 round a ring of lists; return the bytes from one process."""
+    """Send the gradients of 17.1 round a ring of lists; return the bytes from one process."""
     n, bytes_each = 8, 4
     pieces = torch.randn(n, n, 800, dtype=torch.float64)  # process, piece, numbers
     total, sent = pieces.sum(dim=0), 0
@@ -39,7 +39,7 @@ def bytes_on_a_ring() -> int:
 
 
 def seen_twice() -> int:
-    """Return how many of the 1,000 pictures of 14.2 are seen twice in an epoch."""
+    """Return how many of the 1,000 pictures of 17.2 are seen twice in an epoch."""
     pictures = TensorDataset(torch.arange(1000))
     samplers: list[DistributedSampler[Any]]
     samplers = [DistributedSampler(pictures, num_replicas=16, rank=rank) for rank in range(16)]
@@ -247,9 +247,9 @@ def _processes(generator: Generator) -> tuple[Any, ...]:
 
 EXERCISES = (
     Exercise(
-        number="14.1",
+        number="17.1",
         prompt=(
-            "**14.1 Predict.** `nn.Linear(63, 100)` has 6,400 numbers in float32. Eight processes "
+            "**17.1 Predict.** `nn.Linear(63, 100)` has 6,400 numbers in float32. Eight processes "
             "train it with DistributedDataParallel; say that its all-reduce goes round a ring. How "
             "many bytes of gradients does *one* process send in one step?"
         ),
@@ -293,9 +293,9 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        number="14.2",
+        number="17.2",
         prompt=(
-            "**14.2 Predict.** 1,000 pictures, 16 processes, each with a `DistributedSampler` as "
+            "**17.2 Predict.** 1,000 pictures, 16 processes, each with a `DistributedSampler` as "
             "it comes, without arguments beyond the number of processes and the rank. How many "
             "pictures are seen twice in an epoch?"
         ),
@@ -331,9 +331,9 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        number="14.3",
+        number="17.3",
         prompt=(
-            "**14.3 Modify.** `gradients[rank]` is the mean over the `counts[rank]` samples that "
+            "**17.3 Modify.** `gradients[rank]` is the mean over the `counts[rank]` samples that "
             "this process had. The function returns the average of the averages. Change it so "
             "that it returns the mean over all samples."
         ),
@@ -376,7 +376,7 @@ EXERCISES = (
         hints=(
             "What does a mean over 5 samples have to be multiplied by, to give back their sum?",
             "Sum over the processes `gradient * count`, then divide once.",
-            "Divide by `sum(counts)`; `count / sum(counts)` is the share of notebook 14.",
+            "Divide by `sum(counts)`; `count / sum(counts)` is the share of notebook 17.",
         ),
         because=(
             "each gradient enters with its share of the samples; in `helpers.train` each process "
@@ -384,9 +384,9 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        number="14.4",
+        number="17.4",
         prompt=(
-            "**14.4 Build.** `order` is a tensor with the sample numbers of an epoch, shuffled. "
+            "**17.4 Build.** `order` is a tensor with the sample numbers of an epoch, shuffled. "
             "Write `deal(order, batch_size, size)`: cut it into batches of `batch_size`, the last "
             "may be shorter, and deal each batch out to `size` processes: rank r gets each "
             "`size`-th sample of it, beginning with number r. Return a list that holds, for each "
@@ -460,9 +460,9 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        number="14.5",
+        number="17.5",
         prompt=(
-            "**14.5 Build.** A ring of 1,024 takes 2,046 steps one after the other. Here is a way "
+            "**17.5 Build.** A ring of 1,024 takes 2,046 steps one after the other. Here is a way "
             "with 10. In round k = 0, 1, 2, … process r and process `r ^ 2**k` (the rank with bit "
             "k flipped) exchange all that they have, and both add what came. Write "
             "`all_reduce_by_doubling(tensors)` for a list of tensors, one for each process, whose "

@@ -1,4 +1,4 @@
-"""Does an answer hold on fresh inputs, and if not, which mistake is it? Runs in the other process, with its limits."""
+"""Does an answer hold on fresh inputs, and if not, which mistake is it?"""
 
 import contextlib
 import inspect

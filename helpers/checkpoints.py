@@ -1,6 +1,6 @@
 """Checkpoints: everything that training needs to go on exactly where it stopped, in one file.
 
-Notebook 11_save_load builds the pieces by hand. The file is what `torch.save` writes, a zip
+Notebook 13_save_load builds the pieces by hand. The file is what `torch.save` writes, a zip
 archive, and ends with a seal of ours: the archive's comment holds the SHA-256 of all bytes before
 it, because `torch.load` alone reads past a flipped bit. It is written beside its place and renamed
 when it is complete, so a kill, a full disk or a power cut leaves the old file or the new one.
@@ -90,7 +90,7 @@ def save_checkpoint(
 ) -> None:
     """Write one file that `load_checkpoint` can go on from; replace an older one in one step.
 
-    Built in notebook 11. The states of the random generators of Python, NumPy and PyTorch (CPU,
+    Built in notebook 13. The states of the random generators of Python, NumPy and PyTorch (CPU,
     CUDA, MPS) are saved as well. Folders that are missing are made.
 
     Args:
@@ -139,7 +139,7 @@ def load_checkpoint(
 ) -> Checkpoint:
     """Read a checkpoint, fill whatever is passed, and return all that it holds.
 
-    Built in notebook 11. Tensors go to the device of the model or optimizer that takes them,
+    Built in notebook 13. Tensors go to the device of the model or optimizer that takes them,
     wherever they were saved. If anything does not fit, nothing is changed.
 
     Args:

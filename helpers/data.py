@@ -1,6 +1,6 @@
 """Fashion-MNIST as tensors: found or downloaded, verified, and handed out in batches.
 
-Notebook 10_lenet loads the data set with `fashion_mnist` and reads how `BatchLoader` cuts it into
+Notebook 11_lenet loads the data set with `fashion_mnist` and reads how `BatchLoader` cuts it into
 batches; 11 to 14 use both. The first call brings the four official files to torchvision's layout,
 
     <folder>/FashionMNIST/raw/train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...
@@ -103,7 +103,7 @@ class BatchLoader:
     and `state_dict` can bring it back.
 
     Args: images (N, H, W) or (N, 1, H, W) uint8; labels (N,) int64, 0 or more, on the same device.
-    Raises TypeError or ValueError, naming the argument. Notebook 10_lenet builds on it.
+    Raises TypeError or ValueError, naming the argument. Notebook 11_lenet builds on it.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ def fashion_mnist(
     source: str = "auto",
     seed: int = 0,
 ) -> tuple[BatchLoader, BatchLoader]:
-    """The training set, shuffled by `seed`, and the test set, in order. Notebook 10_lenet uses it.
+    """The training set, shuffled by `seed`, and the test set, in order. Notebook 11_lenet uses it.
 
     Looks for the real files in `root`, else in $FASHION_MNIST_DIR, else in data/ (outside a
     checkout: in the user's cache), by content and wherever they lie there, and downloads those
@@ -210,7 +210,7 @@ def locate(root: str | os.PathLike[str] | None = None, source: str = "auto") -> 
     """The folder to give to torchvision's `FashionMNIST`, verified, and which data lies there.
 
     Arguments and errors are those of `fashion_mnist`, which reads its files from here; the second
-    value is "fashion-mnist" or "sketches". Notebook 10_lenet compares torchvision's way with ours.
+    value is "fashion-mnist" or "sketches". Notebook 11_lenet compares torchvision's way with ours.
     """
     if source not in SOURCES:
         raise ValueError(f"source must be one of {', '.join(map(repr, SOURCES))}, got {source!r}")

@@ -20,7 +20,7 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
     """Return the device to train on: `name`, else $DEVICE, else CUDA where there is one, else CPU.
 
     MPS (the GPU of an Apple computer) is taken only when asked for: it has no float64, which
-    notebooks 01 to 08 need. Built up in notebook 12; notebook 10 is the first to use it.
+    notebooks 01 to 08 need. Built up in notebook 14; notebook 11 is the first to use it.
 
     Raises:
         ValueError: the device is unknown or not there; the message lists those that are.
@@ -42,7 +42,7 @@ def set_seed(seed: int) -> None:
     """Seed the global generators of PyTorch (every device), NumPy and Python.
 
     Call it before the weights are made: a seed set afterwards leaves them as they are
-    (notebook 10 shows it).
+    (notebook 11 shows it).
 
     Args:
         seed: a whole number from 0 to 2**32 - 1.

@@ -1,4 +1,4 @@
-"""Counting what a classifier gets right, as notebook 10 writes it out by hand."""
+"""Counting what a classifier gets right, as notebook 11 writes it out by hand."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -41,7 +41,7 @@ def check_label_range(labels: Tensor, num_classes: int, name: str = "labels") ->
 def accuracy(logits: Tensor, labels: Tensor) -> float:
     """Return the share of samples whose largest logit is the one of their label, from 0 to 1.
 
-    Built in notebook 10, where averaging it over batches of unequal size goes wrong.
+    Built in notebook 11, where averaging it over batches of unequal size goes wrong.
 
     Args:
         logits: (B, C) float, one row of class scores a sample.
@@ -70,7 +70,7 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
 def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     """Count how often each class was predicted for each true class.
 
-    Built in notebook 10.
+    Built in notebook 11.
 
     Args:
         predictions: (N,) int64 predicted class indices.

@@ -1,4 +1,4 @@
-"""The networks that notebook 10 arrives at."""
+"""The networks that notebook 11 arrives at."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ def lenet(
     """Return LeNet for 28×28 grey images and ten classes, 61,706 parameters.
 
     `lenet(nn.Sigmoid, nn.AvgPool2d)` is the net of the 1990s; the defaults are the first two
-    changes that notebook 10 makes to it.
+    changes that notebook 11 makes to it.
 
     Args:
         activation: makes the layer after each convolution.
@@ -44,7 +44,7 @@ def lenet(
 class Standardize(nn.Module):
     """Shift and scale pixels to mean 0 and standard deviation 1 over the training set.
 
-    Built in notebook 10. Mean and deviation are buffers: they move and are saved with the model.
+    Built in notebook 11. Mean and deviation are buffers: they move and are saved with the model.
 
     Args:
         mean: of the training images, in the units of the pixels.
@@ -81,7 +81,7 @@ def _stage(in_channels: int, out_channels: int, padding: int) -> nn.Sequential:
 
 
 class LeNet(nn.Module):
-    """LeNet as notebook 10 leaves it: ReLU, max pooling, standardised input, batch normalisation,
+    """LeNet as notebook 11 leaves it: ReLU, max pooling, standardised input, batch normalisation,
     and more of the parameters in the convolutions; 61,352 of them in all.
 
     Args:

@@ -84,7 +84,7 @@ def plot_losses(
 def plot_history(history: History, *, title: str, ax: Axes | None = None) -> Axes:
     """Plot training loss, training accuracy and test accuracy (where there is one) by epoch.
 
-    Built in notebook 10. Loss and accuracies share one axis, as both start near their worst.
+    Built in notebook 11. Loss and accuracies share one axis, as both start near their worst.
 
     Raises:
         ValueError: the history is empty, or its lists are not equally long.
@@ -108,7 +108,7 @@ def show_images(
 ) -> np.ndarray:
     """Show images in a grid, brightest pixel of the type (255 or 1) in white.
 
-    Built in notebook 10.
+    Built in notebook 11.
 
     Args:
         images: (N, H, W) or (N, 1, H, W), uint8 or float in [0, 1].
@@ -164,7 +164,7 @@ def plot_confusion_matrix(
 ) -> Axes:
     """Draw a confusion matrix: rows are the true classes, shades the share of each row.
 
-    Built in notebook 10.
+    Built in notebook 11.
 
     Args:
         matrix: (C, C) counts, from `helpers.metrics.confusion_matrix`.
@@ -197,7 +197,7 @@ def plot_confusion_matrix(
 def plot_filters(weights: Tensor, *, title: str, columns: int = 8) -> np.ndarray:
     """Draw convolution kernels, blue for negative weights, white for 0, red for positive.
 
-    Built in notebook 10. One scale serves all kernels, so that their strengths compare.
+    Built in notebook 11. One scale serves all kernels, so that their strengths compare.
 
     Args:
         weights: (C_out, 1, kH, kW) or (N, kH, kW).
@@ -571,7 +571,7 @@ def plot_bars(
 ) -> Axes:
     """Draw one horizontal bar for each name, the first on top, with its number at the end.
 
-    Built in notebook 12, for where the time of a training step goes.
+    Built in notebook 14, for where the time of a training step goes.
 
     Args:
         values: from a name to a number, 0 or more.

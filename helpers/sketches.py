@@ -1,6 +1,6 @@
 """Ten kinds of garment drawn procedurally: the offline stand-in for Fashion-MNIST.
 
-Notebook 10_lenet trains on Fashion-MNIST; without a network, `helpers.data` falls back to these
+Notebook 11_lenet trains on Fashion-MNIST; without a network, `helpers.data` falls back to these
 drawings. They share its classes, shapes, sizes and file format, and resemble it in what is hard:
 upper-body garments overlap most, then shoes, while trousers and bags stand alone.
 
@@ -316,7 +316,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def draw_sketches(labels: Tensor, *, seed: int) -> Tensor:
-    """Draw one garment per label; notebook 10_lenet uses them as stand-in for the real pictures.
+    """Draw one garment per label; notebook 11_lenet uses them as stand-in for the real pictures.
 
     Args:
         labels: (N,) int64 on the CPU, each from 0 to 9, numbered as in Fashion-MNIST.
@@ -347,7 +347,7 @@ def draw_sketches(labels: Tensor, *, seed: int) -> Tensor:
 
 
 def sketch_split(train: bool, *, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Draw the training or the test set that notebook 10_lenet uses as stand-in.
+    """Draw the training or the test set that notebook 11_lenet uses as stand-in.
 
     Args:
         train: True for 60,000 images, False for 10,000; the same number of each class, shuffled.
@@ -423,7 +423,7 @@ def _write_sketches(folder: Path, unfinished: Path) -> None:
 def ensure_sketches(root: Path) -> Path:
     """Make sure that the sketches lie intact below `root`; draw what is missing or damaged.
 
-    `torchvision.datasets.FashionMNIST(root)` reads them, and so does notebook 10_lenet when the
+    `torchvision.datasets.FashionMNIST(root)` reads them, and so does notebook 11_lenet when the
     real data cannot be had. A manifest beside the four files holds the drawing version and their
     SHA-256; later calls compare and leave intact files alone. Give the sketches a root of their
     own: files of these names that the manifest does not vouch for are replaced. Several processes

@@ -5,7 +5,7 @@
 
 The second line is the first on two processes: each works on its part of every batch, and
 DistributedDataParallel averages their gradients, so that the update is that of one process with the
-whole batch. Notebook 14_scaling_out builds it. A checkpoint that is there already is gone on from.
+whole batch. Notebook 17_scaling_out builds it. A checkpoint that is there already is gone on from.
 A machine that cannot look up its own name needs `--local-addr 127.0.0.1` after `torchrun`, or it
 waits for itself.
 """
@@ -48,7 +48,7 @@ class Shard:
 
     Of a batch of B samples process `rank` of `world_size` gets every `world_size`-th, beginning
     with number `rank`: together they see each sample once an epoch. `share` is the part of the
-    present batch that it got, from 0 to 1. Built in notebook 14.
+    present batch that it got, from 0 to 1. Built in notebook 17.
 
     Raises:
         ValueError: a batch has fewer samples than there are processes.
@@ -89,7 +89,7 @@ def weigh_by_share(
 
     DistributedDataParallel's average takes all parts for equally large, which the last batch of
     an epoch may contradict. It divides the sum by the number of processes, hence the second factor.
-    A forward hook; notebook 14 weighs the loss, which does the same.
+    A forward hook; notebook 17 weighs the loss, which does the same.
     """
     if logits.requires_grad:
         logits.register_hook(lambda gradient: gradient * shard.share * shard.world_size)
@@ -103,7 +103,7 @@ def parallel(model: nn.Module, shard: Shard) -> DistributedDataParallel:
 
 
 def _recipe(model: nn.Module, rate: float, steps: int) -> tuple[Optimizer, LRScheduler]:
-    """The optimizer and schedule with which notebook 10 ends."""
+    """The optimizer and schedule with which notebook 11 ends."""
     optimizer = SGD(model.parameters(), lr=rate, momentum=0.9)
     return optimizer, OneCycleLR(optimizer, rate, total_steps=steps)
 

@@ -1,4 +1,4 @@
-"""A training loop worth keeping: what notebook 10 writes out by hand, with its checks added."""
+"""A training loop worth keeping: what notebook 11 writes out by hand, with its checks added."""
 
 import math
 import os
@@ -255,7 +255,7 @@ def train_epoch(
 ) -> Metrics:
     """Train on every batch once; return the mean loss and accuracy of those same forward passes.
 
-    Built in notebook 10. On the CPU a NaN or infinite loss stops training before it reaches the
+    Built in notebook 11. On the CPU a NaN or infinite loss stops training before it reaches the
     weights; on a GPU, where looking would make each batch wait, at the end of the epoch.
 
     Args:
@@ -303,7 +303,7 @@ def _read(tally: _Tally, rates: list[float], epoch: int) -> Metrics:
 def evaluate(model: nn.Module, loader: Loader, loss_fn: LossFunction = F.cross_entropy) -> Metrics:
     """Return the mean loss and the accuracy of `model`, in eval mode, without touching it.
 
-    Built in notebook 10. Each sample counts once, whatever the sizes of the batches.
+    Built in notebook 11. Each sample counts once, whatever the sizes of the batches.
 
     Args:
         model: maps images (B, …) float to logits (B, C).
@@ -382,16 +382,16 @@ def fit(
 ) -> History:
     """Train `model` for `epochs` epochs, evaluating it after each, and return what was measured.
 
-    Built in notebook 10. Ctrl-C ends training and returns the history of the whole epochs so far,
+    Built in notebook 11. Ctrl-C ends training and returns the history of the whole epochs so far,
     marked as `interrupted`. The model goes back to the mode (train or eval) that it came in.
 
-    With a `checkpoint`, built in notebook 11, everything is saved at the start and after each
+    With a `checkpoint`, built in notebook 13, everything is saved at the start and after each
     epoch, and a file that is there already is gone on from: the same call made again after a stop
     trains the epochs that are left and returns the history of all. On the CPU the result is then
     bit for bit that of a run that never stopped. (The data and the batch size are not in the file:
     keep them alike.)
 
-    In a parallel training (notebook 14) every process calls it alike, with the model wrapped in
+    In a parallel training (notebook 17) every process calls it alike, with the model wrapped in
     DistributedDataParallel and its own part of each batch: the figures are those of all
     processes together, and only the first one writes.
 

@@ -57,7 +57,7 @@ os.chdir(home)
 
 def test_programs_that_11_starts_in_its_folder_find_the_helpers() -> None:
     """A reader may open it in the project's root, with nothing installed but PyTorch."""
-    cells = nbformat.read(ROOT / "notebooks" / "11_save_load.ipynb", as_version=4).cells
+    cells = nbformat.read(ROOT / "notebooks" / "13_save_load.ipynb", as_version=4).cells
     (moving,) = (cell.source for cell in cells if "os.chdir(folder.name)" in cell.source)
     lines = [line for line in moving.splitlines() if "fashion_mnist()" not in line]
     program = "\n".join(["import os, sys, tempfile", *lines, START_A_PROGRAM])
