@@ -28,7 +28,9 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from helpers.checks import check_schedule
 from helpers.metrics import History
+from helpers.parallel import first_process, from_first, local
 
 FORMAT = 1
 SEAL = b"sha256 "  # the archive's comment begins with it, 64 hexadecimal digits follow
@@ -172,6 +174,51 @@ def load_checkpoint(
     except Exception as error:
         raise CheckpointError(f"{path} does not fit: {error}") from error
     return _as_checkpoint(state)
+
+
+def go_on(
+    path: str | os.PathLike[str],
+    *,
+    epochs: int,
+    model: nn.Module,
+    optimizer: Optimizer,
+    scheduler: LRScheduler | None,
+    loader: Any,
+    new_settings: bool = False,
+) -> History:
+    """Fill everything from the file, if there is one, and return the history so far.
+
+    A fresh start is saved as well: that a file cannot be written shows now, not after an epoch.
+    """
+    parts: dict[str, Any] = {"model": local(model), "optimizer": optimizer}
+    parts |= {"scheduler": scheduler, "loader": loader}
+    if not _is_there(path):
+        check_schedule(scheduler, loader, epochs)
+        if first_process():
+            save_checkpoint(path, **parts, history=History())
+        return History()
+    saved = load_checkpoint(path)  # only looks: nothing is filled before all of it fits
+    if saved.epoch > epochs:
+        raise ValueError(
+            f"epochs must be at least {saved.epoch}, as many as {path} has, got {epochs}"
+        )
+    if scheduler is None and saved.scheduler is not None:
+        raise CheckpointError(f"{path} was saved with a scheduler, but none is passed")
+    load_checkpoint(path, **parts)
+    return saved.history or History()
+
+
+def _is_there(path: Any) -> bool:
+    """Whether there is a file to go on from; in a parallel training the first process decides."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"checkpoint must be a str or a path, got {path!r}")
+    return from_first(os.path.exists(Path(path).expanduser()))
+
+
+def save_together(path: str | os.PathLike[str], *, model: nn.Module, **others: Any) -> None:
+    """`save_checkpoint` for a training on one process or several, all of which call it."""
+    if first_process():
+        save_checkpoint(path, model=local(model), **others)
 
 
 # Writing

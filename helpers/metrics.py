@@ -6,36 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-
-def check_labels(labels: Tensor, num_samples: int) -> None:
-    """Raise unless `labels` are class indices, one whole number for each of `num_samples` samples.
-
-    Raises:
-        TypeError: the labels are not int64.
-        ValueError: the labels are one-hot, or not as many as the samples.
-    """
-    if labels.ndim != 1:
-        hint = "; for one-hot labels pass labels.argmax(dim=1)" if labels.ndim == 2 else ""
-        raise ValueError(f"labels must have shape (B,), got {tuple(labels.shape)}{hint}")
-    if labels.dtype != torch.int64:
-        raise TypeError(f"labels must be class indices of dtype int64, got {labels.dtype}")
-    if len(labels) != num_samples:
-        raise ValueError(
-            f"logits and labels must be equally long, got {num_samples} logits and "
-            f"{len(labels)} labels"
-        )
-
-
-def check_label_range(labels: Tensor, num_classes: int, name: str = "labels") -> None:
-    """Raise ValueError unless every label lies in 0 to num_classes - 1."""
-    if len(labels) == 0:
-        return
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= num_classes:
-        raise ValueError(
-            f"{name} must lie in 0..{num_classes - 1} for {num_classes} classes, "
-            f"got values from {low} to {high}"
-        )
+from helpers.checks import check_label_range, check_labels
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:

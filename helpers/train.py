@@ -11,101 +11,62 @@ waits for itself.
 """
 
 import argparse
-import math
 import os
 import re
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.distributed as dist
-from torch import Tensor, nn
-from torch.distributed.rendezvous import rendezvous
-from torch.nn.parallel import DistributedDataParallel
-from torch.optim import SGD, Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch import nn
+from torch.optim import SGD
+from torch.optim.lr_scheduler import OneCycleLR
 
-from helpers.checkpoints import CheckpointError
-from helpers.data import SOURCES, BatchLoader, fashion_mnist
+from helpers.batches import BatchLoader
+from helpers.checkpoints import CheckpointError, load_checkpoint
+from helpers.data import SOURCES, fashion_mnist
 from helpers.devices import pick_device, set_seed
 from helpers.metrics import History
 from helpers.models import LeNet
+from helpers.parallel import Shard, joined, parallel, place
 from helpers.streams import forgiving_streams, say
 from helpers.training import fit
 
-PATIENCE = timedelta(minutes=10)  # for a process that does not answer any more
 FAILED, INTERRUPTED = 1, 130  # exit codes; argparse uses 2 for arguments that are wrong
+DATA = {"seed": "--seed", "batch_size": "--batch-size", "num_samples": "--samples"}
 
 
-class Shard:
-    """One process's part of every batch of a loader that is the same in all processes.
-
-    Of a batch of B samples process `rank` of `world_size` gets every `world_size`-th, beginning
-    with number `rank`: together they see each sample once an epoch. `share` is the part of the
-    present batch that it got, from 0 to 1. Built in notebook 17.
-
-    Raises:
-        ValueError: a batch has fewer samples than there are processes.
-    """
-
-    def __init__(self, loader: BatchLoader, rank: int, world_size: int) -> None:
-        smallest = loader.num_samples % loader.batch_size or loader.batch_size
-        if min(smallest, loader.num_samples) < world_size:
-            raise ValueError(
-                f"batch_size must leave at least one sample for each of {world_size} processes, "
-                f"got {loader.batch_size}, where the smallest batch has {smallest}"
-            )
-        self.loader, self.rank, self.world_size = loader, rank, world_size
-        self.share = 1 / world_size
-
-    def __len__(self) -> int:
-        return len(self.loader)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        mine = slice(self.rank, None, self.world_size)
-        for images, labels in self.loader:
-            self.share = len(labels[mine]) / len(labels)
-            yield images[mine], labels[mine]
-
-    def state_dict(self) -> dict[str, int]:
-        """The state of the whole loader."""
-        return self.loader.state_dict()
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on with the orders of the loader that `state` came from."""
-        self.loader.load_state_dict(state)
+def run(arguments: argparse.Namespace) -> History:
+    """Train as the command line says, in this process or as one of several."""
+    with joined(arguments.device) as (device, rank, world_size):
+        return _train(arguments, device, rank, world_size)
 
 
-def weigh_by_share(
-    shard: Shard, model: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor
-) -> None:
-    """Multiply the gradient that enters the model by this process's share of the batch.
-
-    DistributedDataParallel's average takes all parts for equally large, which the last batch of
-    an epoch may contradict. It divides the sum by the number of processes, hence the second factor.
-    A forward hook; notebook 17 weighs the loss, which does the same.
-    """
-    if logits.requires_grad:
-        logits.register_hook(lambda gradient: gradient * shard.share * shard.world_size)
-
-
-def parallel(model: nn.Module, shard: Shard) -> DistributedDataParallel:
-    """Wrap the model so that `backward` leaves the gradient of the joint batch in every process."""
-    wrapped = DistributedDataParallel(model)
-    wrapped.register_forward_hook(partial(weigh_by_share, shard))
-    return wrapped
-
-
-def _recipe(model: nn.Module, rate: float, steps: int) -> tuple[Optimizer, LRScheduler]:
-    """The optimizer and schedule with which notebook 11 ends."""
+def _train(
+    arguments: argparse.Namespace, device: torch.device, rank: int, world_size: int
+) -> History:
+    """The recipe with which notebook 11 ends."""
+    set_seed(arguments.seed)
+    loaders: Any = _loaders(arguments, device)
+    _check_data(arguments.checkpoint, loaders[0])
+    # Channels last: the CPU's convolutions are faster so (notebook 11).
+    model: nn.Module = LeNet().to(device, memory_format=torch.channels_last)
+    if world_size > 1:
+        loaders = [Shard(loader, rank, world_size) for loader in loaders]
+        model = parallel(model, loaders[0])
+    rate, steps = arguments.learning_rate, arguments.epochs * len(loaders[0])
     optimizer = SGD(model.parameters(), lr=rate, momentum=0.9)
-    return optimizer, OneCycleLR(optimizer, rate, total_steps=steps)
+    return fit(
+        model,
+        *loaders,
+        optimizer=optimizer,
+        scheduler=OneCycleLR(optimizer, rate, total_steps=steps),
+        epochs=arguments.epochs,
+        checkpoint=arguments.checkpoint,
+        new_settings=arguments.new_settings,
+        progress=rank == 0,
+    )
 
 
 def _loaders(arguments: argparse.Namespace, device: torch.device) -> list[BatchLoader]:
@@ -121,123 +82,21 @@ def _loaders(arguments: argparse.Namespace, device: torch.device) -> list[BatchL
     return [train, test]
 
 
-def run(arguments: argparse.Namespace) -> History:
-    """Train as the command line says, in this process or as one of several."""
-    with _processes(arguments.device) as (device, rank, world_size):
-        return _train(arguments, device, rank, world_size)
-
-
-def _train(
-    arguments: argparse.Namespace, device: torch.device, rank: int, world_size: int
-) -> History:
-    set_seed(arguments.seed)
-    loaders: Any = _loaders(arguments, device)
-    if world_size > 1:
-        loaders = [Shard(loader, rank, world_size) for loader in loaders]
-    # Channels last: the CPU's convolutions are faster so (notebook 10).
-    model: nn.Module = LeNet().to(device, memory_format=torch.channels_last)
-    if world_size > 1:
-        model = parallel(model, loaders[0])
-    steps = arguments.epochs * len(loaders[0])
-    optimizer, scheduler = _recipe(model, arguments.learning_rate, steps)
-    return fit(
-        model,
-        *loaders,
-        optimizer=optimizer,
-        scheduler=scheduler,
-        epochs=arguments.epochs,
-        checkpoint=arguments.checkpoint,
-        progress=rank == 0,
-    )
-
-
-def _setting(name: str, lowest: int, highest: float) -> int:
-    """A number that torchrun has put into the environment."""
-    text = os.environ.get(name, "")
-    try:
-        value = int(text)
-    except ValueError:
-        value = lowest - 1
-    if lowest <= value <= highest:
-        return value
-    most = "" if highest == math.inf else f" and at most {highest}"
-    raise ValueError(
-        f"{name} must be a whole number of at least {lowest}{most}, as torchrun sets it, "
-        f"got {repr(text) if text else 'nothing'}"
-    )
-
-
-def _place() -> tuple[int, int]:
-    """The number of this process and how many there are; one without WORLD_SIZE, whatever else.
-
-    An empty variable counts as not set.
-    """
-    world_size = _setting("WORLD_SIZE", 1, math.inf) if os.environ.get("WORLD_SIZE") else 1
-    if world_size == 1:
-        return 0, 1
-    rank = _setting("RANK", 0, world_size - 1)
-    _setting("MASTER_PORT", 1, 65535)
-    if not os.environ.get("MASTER_ADDR"):
-        raise ValueError(
-            "MASTER_ADDR must be the address of process 0, as torchrun sets it, got nothing"
-        )
-    return rank, world_size
-
-
-def _own_gpu(local_rank: int) -> torch.device:
-    """The GPU of this process alone; two on one would wait for each other forever."""
-    if local_rank >= torch.cuda.device_count():
-        raise ValueError(
-            f"--device cuda needs one GPU for each process of this machine, got "
-            f"{torch.cuda.device_count()} for process {local_rank + 1}; --device cpu needs none"
-        )
-    device = torch.device("cuda", local_rank)
-    torch.cuda.set_device(device)
-    return device
-
-
-def _join(backend: str) -> None:
-    """Meet the other processes at the address that torchrun put into the environment.
-
-    After a restart the meeting place still holds the addresses of the processes that died
-    (pytorch issue 135712), so each attempt gets names of its own.
-    """
-    try:
-        store, rank, world_size = next(rendezvous("env://", timeout=PATIENCE))
-    except dist.DistNetworkError as error:
-        if "EADDRINUSE" not in str(error):
-            raise
-        raise ValueError(
-            f"MASTER_PORT must be a free port, got {os.environ['MASTER_PORT']}, where another "
-            "program listens; torchrun --standalone finds a free one"
-        ) from error
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    store = dist.PrefixStore(f"attempt {attempt}", store)
-    dist.init_process_group(
-        backend, store=store, rank=rank, world_size=world_size, timeout=PATIENCE
-    )
-
-
-@contextmanager
-def _processes(name: str | None) -> Iterator[tuple[torch.device, int, int]]:
-    """Join the other processes that torchrun started, if any: device, rank, number of processes."""
-    _, world_size = _place()
-    device = pick_device(name)
-    if world_size == 1:
-        yield device, 0, 1
+def _check_data(checkpoint: str | None, loader: BatchLoader) -> None:
+    """Refuse, by the option's name, other data than the checkpoint was made with."""
+    if checkpoint is None or not os.path.exists(os.path.expanduser(checkpoint)):
         return
-    if device.type == "cuda":
-        device = _own_gpu(_setting("LOCAL_RANK", 0, world_size - 1))
-    _join("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield device, dist.get_rank(), world_size
-    except BaseException as error:
-        traceback.clear_frames(error.__traceback__)
-        raise
-    finally:
-        # By now the model must be gone. As the last owner of the group it would wait, with Python's
-        # lock in its hand, for a thread of gloo's that may need the lock for its last tensor.
-        dist.destroy_process_group()
+    saved = (load_checkpoint(checkpoint).loader or {}).get("state", {})
+    own = loader.state_dict()
+    for name, option in DATA.items():
+        if own[name] != saved.get(name, own[name]):
+            raise ValueError(
+                f"{option} must be {saved[name]}, as in {checkpoint}, got {own[name]}; take "
+                "another --checkpoint to begin afresh"
+            )
+
+
+# The command line ---------------------------------------------------------------------------------
 
 
 def _at_least(lowest: float, kind: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -269,7 +128,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--epochs": {
         "type": _at_least(1, int),
         "default": 3,
-        "help": "in all, those in the checkpoint too (%(default)s)",
+        "help": "in all, those in the checkpoint counted (%(default)s)",
     },
     "--batch-size": {
         "type": _at_least(1, int),
@@ -297,6 +156,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--checkpoint": {
         "help": "file to save to after each epoch, and to go on from if it is there",
     },
+    "--new-settings": {
+        "action": "store_true",
+        "help": "go on with other --epochs or another --learning-rate than the checkpoint's",
+    },
     "--source": {
         "choices": SOURCES,
         "default": "auto",
@@ -319,7 +182,8 @@ def _sentence(error: BaseException) -> str:
     """The error in one line."""
     if re.search("Connection (closed|reset) by peer", str(error)):  # gloo's words, amid its paths
         return "another process has ended; its message, if any, says why"
-    return " ".join(str(error).split()) or type(error).__name__
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words.replace("new_settings=True", "--new-settings")
 
 
 def _summary(history: History, seconds: float) -> str:
@@ -342,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run_and_tell(arguments: argparse.Namespace) -> int:
     start, where, rank = time.perf_counter(), "", 0
     try:
-        rank, world_size = _place()
+        rank, world_size = place()
         where = f" (process {rank})" if world_size > 1 else ""
         history = run(arguments)
     except (CheckpointError, FloatingPointError, OSError, ValueError, RuntimeError) as error:

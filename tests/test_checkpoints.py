@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from helpers import checkpoints
 from helpers.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
-from helpers.data import BatchLoader
+from helpers.batches import BatchLoader
 from helpers.metrics import History, Metrics
 from helpers.training import fit
 

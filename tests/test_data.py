@@ -29,7 +29,8 @@ import pytest
 import torch
 
 from helpers import data, sketches
-from helpers.data import BatchLoader, DatasetUnavailable, fashion_mnist
+from helpers.batches import BatchLoader
+from helpers.data import DatasetUnavailable, fashion_mnist
 
 TRAIN, TEST = 30, 20
 REAL_FILES, DEFAULT_HOME = data.FILES, data._default_home

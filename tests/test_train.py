@@ -19,9 +19,11 @@ import torch.nn.functional as F
 from processes import started
 
 from helpers.checkpoints import load_checkpoint, save_checkpoint
-from helpers.data import BatchLoader, fashion_mnist
+from helpers.batches import BatchLoader
+from helpers.data import fashion_mnist
 from helpers.models import LeNet, lenet
-from helpers.train import Shard, main, parallel
+from helpers.parallel import Shard, parallel
+from helpers.train import main
 from helpers.training import evaluate
 
 COMMAND = [sys.executable, "-m", "helpers.train"]

@@ -16,7 +16,7 @@ from processes import started
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from helpers.data import BatchLoader
+from helpers.batches import BatchLoader
 from helpers.training import History, Metrics, evaluate, fit, train_epoch
 
 

@@ -1,0 +1,235 @@
+"""Training on several processes at once: what notebook 17 builds, for `fit` and the command line.
+
+Every process runs the same program. Each works on its part of every batch, a `Shard`, and
+DistributedDataParallel averages their gradients, so that the update is that of one process with the
+whole batch. Where no process group was joined, the functions here do what one process needs.
+"""
+
+import math
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
+from torch.nn.parallel import DistributedDataParallel
+
+from helpers.batches import BatchLoader
+from helpers.devices import pick_device
+
+PATIENCE = timedelta(minutes=10)  # for a process that does not answer any more
+
+
+class Shard:
+    """One process's part of every batch of a loader that is the same in all processes.
+
+    Of a batch of B samples process `rank` of `world_size` gets every `world_size`-th, beginning
+    with number `rank`: together they see each sample once an epoch. `share` is the part of the
+    present batch that it got, from 0 to 1. Built in notebook 17.
+
+    Raises:
+        ValueError: a batch has fewer samples than there are processes.
+    """
+
+    def __init__(self, loader: BatchLoader, rank: int, world_size: int) -> None:
+        smallest = loader.num_samples % loader.batch_size or loader.batch_size
+        if min(smallest, loader.num_samples) < world_size:
+            raise ValueError(
+                f"batch_size must leave at least one sample for each of {world_size} processes, "
+                f"got {loader.batch_size}, where the smallest batch has {smallest}"
+            )
+        self.loader, self.rank, self.world_size = loader, rank, world_size
+        self.share = 1 / world_size
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        mine = slice(self.rank, None, self.world_size)
+        for images, labels in self.loader:
+            self.share = len(labels[mine]) / len(labels)
+            yield images[mine], labels[mine]
+
+    @property
+    def num_classes(self) -> int:
+        """That of the whole loader, which has looked at every label."""
+        return self.loader.num_classes
+
+    def state_dict(self) -> dict[str, int]:
+        """The state of the whole loader."""
+        return self.loader.state_dict()
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on with the orders of the loader that `state` came from."""
+        self.loader.load_state_dict(state)
+
+
+def weigh_by_share(
+    shard: Shard, model: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor
+) -> None:
+    """Multiply the gradient that enters the model by this process's share of the batch.
+
+    DistributedDataParallel's average takes all parts for equally large, which the last batch of
+    an epoch may contradict. It divides the sum by the number of processes, hence the second factor.
+    A forward hook; notebook 17 weighs the loss, which does the same.
+    """
+    if logits.requires_grad:
+        logits.register_hook(lambda gradient: gradient * shard.share * shard.world_size)
+
+
+def parallel(model: nn.Module, shard: Shard) -> DistributedDataParallel:
+    """Wrap the model so that `backward` leaves the gradient of the joint batch in every process."""
+    wrapped = DistributedDataParallel(model)
+    wrapped.register_forward_hook(partial(weigh_by_share, shard))
+    return wrapped
+
+
+# What the processes tell one another ------------------------------------------------------------
+
+
+def several_processes() -> bool:
+    """Whether this process has joined others."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def first_process() -> bool:
+    """Whether this process is the one that reports and writes: number 0, or the only one."""
+    return not several_processes() or dist.get_rank() == 0
+
+
+def from_first(value: Any) -> Any:
+    """Return the first process's value, in every process; called by all of them alike."""
+    values = [value]
+    if several_processes():
+        dist.broadcast_object_list(values)
+    return values[0]
+
+
+def from_all(value: Any) -> list[Any]:
+    """Return the values of all processes in their order, in every one; called by all alike."""
+    if not several_processes():
+        return [value]
+    values = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def sum_over_processes(sums: Tensor, device: torch.device) -> Tensor:
+    """Return the sums of what each process has in `sums`, on the CPU; `device` is the model's."""
+    if several_processes():
+        sums = sums.to(device)  # NCCL adds on the GPU only
+        dist.all_reduce(sums)
+    return sums.cpu()
+
+
+def share_buffers(model: nn.Module) -> None:
+    """Give all processes the running statistics of the first, whose model is the one in the file.
+
+    The gradients are averaged, so the parameters are the same everywhere; buffers are not.
+    """
+    if isinstance(model, DistributedDataParallel):
+        for buffer in model.module.buffers():
+            dist.broadcast(buffer, src=0)
+
+
+def local(model: nn.Module) -> nn.Module:
+    """Return the model inside DistributedDataParallel, for what each process does by itself."""
+    return model.module if isinstance(model, DistributedDataParallel) else model
+
+
+# Joining the processes that torchrun started -----------------------------------------------------
+
+
+def _setting(name: str, lowest: int, highest: float) -> int:
+    """A number that torchrun has put into the environment."""
+    text = os.environ.get(name, "")
+    try:
+        value = int(text)
+    except ValueError:
+        value = lowest - 1
+    if lowest <= value <= highest:
+        return value
+    most = "" if highest == math.inf else f" and at most {highest}"
+    raise ValueError(
+        f"{name} must be a whole number of at least {lowest}{most}, as torchrun sets it, "
+        f"got {repr(text) if text else 'nothing'}"
+    )
+
+
+def place() -> tuple[int, int]:
+    """The number of this process and how many there are; one without WORLD_SIZE, whatever else.
+
+    An empty variable counts as not set.
+    """
+    world_size = _setting("WORLD_SIZE", 1, math.inf) if os.environ.get("WORLD_SIZE") else 1
+    if world_size == 1:
+        return 0, 1
+    rank = _setting("RANK", 0, world_size - 1)
+    _setting("MASTER_PORT", 1, 65535)
+    if not os.environ.get("MASTER_ADDR"):
+        raise ValueError(
+            "MASTER_ADDR must be the address of process 0, as torchrun sets it, got nothing"
+        )
+    return rank, world_size
+
+
+def _own_gpu(local_rank: int) -> torch.device:
+    """The GPU of this process alone; two on one would wait for each other forever."""
+    if local_rank >= torch.cuda.device_count():
+        raise ValueError(
+            f"--device cuda needs one GPU for each process of this machine, got "
+            f"{torch.cuda.device_count()} for process {local_rank + 1}; --device cpu needs none"
+        )
+    device = torch.device("cuda", local_rank)
+    torch.cuda.set_device(device)
+    return device
+
+
+def _join(backend: str) -> None:
+    """Meet the other processes at the address that torchrun put into the environment.
+
+    After a restart the meeting place still holds the addresses of the processes that died
+    (pytorch issue 135712), so each attempt gets names of its own.
+    """
+    try:
+        store, rank, world_size = next(rendezvous("env://", timeout=PATIENCE))
+    except dist.DistNetworkError as error:
+        if "EADDRINUSE" not in str(error):
+            raise
+        raise ValueError(
+            f"MASTER_PORT must be a free port, got {os.environ['MASTER_PORT']}, where another "
+            "program listens; torchrun --standalone finds a free one"
+        ) from error
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    store = dist.PrefixStore(f"attempt {attempt}", store)
+    dist.init_process_group(
+        backend, store=store, rank=rank, world_size=world_size, timeout=PATIENCE
+    )
+
+
+@contextmanager
+def joined(name: str | None) -> Iterator[tuple[torch.device, int, int]]:
+    """Join the other processes that torchrun started, if any: device, rank, number of processes."""
+    _, world_size = place()
+    device = pick_device(name)
+    if world_size == 1:
+        yield device, 0, 1
+        return
+    if device.type == "cuda":
+        device = _own_gpu(_setting("LOCAL_RANK", 0, world_size - 1))
+    _join("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield device, dist.get_rank(), world_size
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)
+        raise
+    finally:
+        # By now the model must be gone. As the last owner of the group it would wait, with Python's
+        # lock in its hand, for a thread of gloo's that may need the lock for its last tensor.
+        dist.destroy_process_group()
