@@ -29,8 +29,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR
 from torch.utils.data import DataLoader, TensorDataset
 
 from helpers import checkpoints
-from helpers.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from helpers.batches import BatchLoader
+from helpers.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from helpers.metrics import History, Metrics
 from helpers.training import fit
 

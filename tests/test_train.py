@@ -18,8 +18,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from processes import started
 
-from helpers.checkpoints import load_checkpoint, save_checkpoint
 from helpers.batches import BatchLoader
+from helpers.checkpoints import load_checkpoint, save_checkpoint
 from helpers.data import fashion_mnist
 from helpers.models import LeNet, lenet
 from helpers.parallel import Shard, parallel
