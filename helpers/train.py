@@ -51,7 +51,7 @@ def _train(
     loaders: Any = _loaders(arguments, device)
     _check_data(arguments.checkpoint, loaders[0])
     # Channels last: the CPU's convolutions are faster so (notebook 11).
-    model: nn.Module = LeNet().to(device, memory_format=torch.channels_last)
+    model: nn.Module = LeNet().to(memory_format=torch.channels_last).to(device)
     if world_size > 1:
         loaders = [Shard(loader, rank, world_size) for loader in loaders]
         model = parallel(model, loaders[0])

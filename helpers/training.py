@@ -160,22 +160,17 @@ def fit(
     """
     check_plan(train_loader, test_loader, epochs)
     check_training(model, optimizer, scheduler)
-    parts = {"optimizer": optimizer, "scheduler": scheduler}
-    saved: dict[str, Any] = {"model": model, **parts, "loader": train_loader}
-    history = _begin(checkpoint, epochs, saved, new_settings, progress)
+    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": train_loader}
+    history = _begin(checkpoint, epochs, parts, new_settings, progress)
+    options: dict[str, Any] = {"loss_fn": loss_fn, "scheduler": scheduler, "progress": progress}
     try:
         for epoch in range(history.epochs + 1, epochs + 1):
             start = time.perf_counter()
-            train = train_epoch(
-                model, train_loader, **parts, loss_fn=loss_fn, epoch=epoch, progress=progress
-            )
+            train = train_epoch(model, train_loader, optimizer=optimizer, epoch=epoch, **options)
             seconds = time.perf_counter() - start
             share_buffers(model)
             test = None if test_loader is None else evaluate(local(model), test_loader, loss_fn)
-            with _whole():
-                history.add(train, test, seconds)
-                if checkpoint is not None:
-                    save_together(checkpoint, **saved, history=history, epoch=epoch)
+            _keep(history, train, test, seconds, checkpoint, parts)
             if progress:
                 say(_report(epoch, epochs, train, test, seconds))
     except KeyboardInterrupt:
@@ -283,26 +278,40 @@ def _tell_epoch(loader: Any, epoch: int) -> None:
     batch_sampler = getattr(loader, "batch_sampler", None)
     sampler = getattr(loader, "sampler", None) or getattr(batch_sampler, "sampler", None)
     for part in (loader, batch_sampler, sampler):
-        if hasattr(part, "set_epoch"):
-            part.set_epoch(epoch - 1)
+        getattr(part, "set_epoch", lambda epoch: None)(epoch - 1)
 
 
 def _begin(
     checkpoint: str | os.PathLike[str] | None,
     epochs: int,
-    saved: dict[str, Any],
+    parts: dict[str, Any],
     new_settings: bool,
     progress: bool,
 ) -> History:
-    """The history so far, everything in `saved` filled from the file if there is one."""
+    """The history so far, all parts filled from the file if there is one."""
     if checkpoint is None:
-        check_schedule(saved["scheduler"], saved["loader"], epochs)
+        check_schedule(parts["scheduler"], parts["loader"], epochs)
         return History()
-    history = go_on(checkpoint, epochs=epochs, **saved, new_settings=new_settings)
+    history = go_on(checkpoint, epochs=epochs, **parts, new_settings=new_settings)
     if progress and (done := history.epochs):
         rest = "going on from there" if done < epochs else "nothing is left to train"
         say(f"{checkpoint} holds epoch {done} of {epochs}: {rest}")
     return history
+
+
+def _keep(
+    history: History,
+    train: Metrics,
+    test: Metrics | None,
+    seconds: float,
+    checkpoint: str | os.PathLike[str] | None,
+    parts: dict[str, Any],
+) -> None:
+    """Enter an epoch in the history and in the file: in both or, at Ctrl-C, in neither."""
+    with _whole():
+        history.add(train, test, seconds)
+        if checkpoint is not None:
+            save_together(checkpoint, **parts, history=history, epoch=history.epochs)
 
 
 @contextmanager
