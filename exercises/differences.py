@@ -1,7 +1,8 @@
 """What is different about an answer, in a sentence: type, shape, sign, factor, or which entry."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Number
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+EXACT = 1e-6  # a relative tolerance for floating-point numbers; whole numbers are then equal or not
 SMALLEST = 1e-12  # a difference below this never counts
 COARSE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-1, "complex64": 1e-4}
 
@@ -20,10 +22,13 @@ def difference(
     *,
     reveal: bool = True,
     lengths: frozenset[int] = frozenset(),
+    strict: bool = False,
+    patterns: bool = True,
 ) -> str | None:
     """Return a sentence on the first thing that is wrong with a value, or None if it is right.
 
-    Devices and `requires_grad` are left out of the comparison.
+    Values are compared, and shapes. Devices and `requires_grad` are left out, and unless `strict`
+    dtypes and the kinds of containers: `remark` tells of those.
 
     Args:
         actual: the value to judge.
@@ -32,8 +37,34 @@ def difference(
         rtol: the tolerance for numbers, relative to the largest magnitude in `expected`.
         reveal: whether the sentence may give away the right numbers.
         lengths: lengths of the inputs' dimensions; a factor among them hints at a missing mean.
+        strict: whether another dtype or container is wrong.
+        patterns: whether to look for one mistake that explains every entry.
     """
-    return _difference(actual, expected, _Manner(rtol, reveal, lengths))
+    sentence = _difference(actual, expected, _Manner(rtol, reveal, lengths, patterns))
+    if actual is None and expected is not None:
+        return f"{sentence}; is a return missing?" if reveal else sentence
+    return remark(actual, expected) if sentence is None and strict else sentence
+
+
+def remark(actual: Any, expected: Any) -> str | None:
+    """Return what is unusual about a right value: its dtype, or the kind of its container.
+
+    Args:
+        actual: a value that `difference` finds right.
+        expected: what it was held against.
+    """
+    if isinstance(expected, dict):
+        return next(filter(None, (remark(actual[key], expected[key]) for key in expected)), None)
+    if isinstance(expected, list | tuple):
+        if isinstance(actual, list) != isinstance(expected, list):
+            return f"expected {describe(expected)}, got {describe(actual)}"
+        return next(filter(None, map(remark, actual, expected)), None)
+    if not isinstance(expected, Tensor | np.ndarray):
+        return None
+    if type(actual) is not type(expected) and not isinstance(actual, type(expected)):
+        return f"expected {describe(expected)}, got {describe(actual)}"
+    names = _dtype(expected), _dtype(actual)
+    return None if names[0] == names[1] else f"expected {names[0]}, got {names[1]}"
 
 
 def describe(value: Any) -> str:
@@ -81,8 +112,6 @@ def _wrong_type(actual: Any, expected: Any) -> str:
     sentence = f"expected {describe(expected)}, got {describe(actual)}"
     if callable(actual) and not isinstance(actual, type) and not callable(expected):
         return f"{sentence}; did you mean to call it?"
-    if actual is None:
-        return f"{sentence}; is a return missing?"
     return sentence
 
 
@@ -92,13 +121,15 @@ def _wrong_type(actual: Any, expected: Any) -> str:
 def _of_dicts(actual: Any, expected: dict[Any, Any], manner: "_Manner") -> str | None:
     if not isinstance(actual, dict):
         return f"expected {', '.join(map(str, expected))}; got {describe(actual)}"
+    there = [name for name in expected if name in actual]
+    sentence = _first(((f"in {name}", actual[name], expected[name]) for name in there), manner)
+    if sentence is not None:
+        return sentence
     for name in expected:
         if name not in actual:
-            return f"{name!r} is missing"
-    for name in actual:
-        if name not in expected:
-            return f"{name!r} is one too many"
-    return _first(((f"in {name}", actual[name], expected[name]) for name in expected), manner)
+            return f"{name} is missing"
+    more = [name for name in actual if name not in expected]
+    return f"{more[0]} is one too many" if more else None
 
 
 def _of_sequences(actual: Any, expected: Sequence[Any], manner: "_Manner") -> str | None:
@@ -133,16 +164,17 @@ def _of_objects(actual: Any, expected: Any, manner: "_Manner") -> str | None:
 def _of_texts(actual: Any, expected: str, manner: "_Manner") -> str | None:
     if not isinstance(actual, str):
         return _wrong_type(actual, expected)
-    if _essence(actual) == _essence(expected):
+    if plain(actual) == plain(expected):
         return None
     if manner.reveal:
         return f'expected "{expected}", got "{actual.strip()[:80]}"'
     return f'"{actual.strip()[:80]}" is not it'
 
 
-def _essence(text: str) -> str:
-    """Return a text without case, spaces and commas: "a, b" and "AB" say the same."""
-    return "".join(text.casefold().replace(",", " ").split())
+def plain(text: str) -> str:
+    """Return a text without case, spaces, commas and "and": "a, b and c" and "ABC" say the same."""
+    words = re.sub(r"[,;]|\band\b", " ", text.casefold()).split()
+    return "".join(words)
 
 
 def _of_truths(actual: Any, expected: Any, manner: "_Manner") -> str | None:
@@ -162,7 +194,8 @@ def _of_numbers(actual: Any, expected: Any, manner: "_Manner") -> str | None:
     if _are_close(value, right, manner.tolerance(right)).all():
         return None
     if manner.reveal:
-        return f"expected {_show(right)}, got {_show(value)}{_remark(value, right, manner)}"
+        remarkable = _remark(value, right, manner) if manner.patterns else ""
+        return f"expected {_show(right)}, got {_show(value)}{remarkable}"
     return _which_way(value, right, manner)
 
 
@@ -214,16 +247,15 @@ def _show(number: Any) -> str:
 
 
 def _of_arrays(actual: Any, expected: Any, manner: "_Manner") -> str | None:
-    kind = Tensor if isinstance(expected, Tensor) else np.ndarray
-    if not isinstance(actual, kind):
+    if expected.ndim == 0 and isinstance(actual, Number | np.number):
+        actual = np.asarray(actual)
+    if not isinstance(actual, Tensor | np.ndarray):
         return _wrong_type(actual, expected)
-    if actual.shape != expected.shape:
+    coarse = max(COARSE.get(_dtype(value), 0.0) for value in (actual, expected))
+    manner = manner.at_least(coarse)
+    if tuple(actual.shape) != tuple(expected.shape):
         return _wrong_shape(actual, expected, manner)
-    if actual.dtype != expected.dtype:
-        return _wrong_dtype(actual, expected)
-    got, right = _numpy(actual), _numpy(expected)
-    coarse = COARSE.get(_dtype(expected), 0.0)
-    return _of_entries(got, right, manner.at_least(coarse))
+    return _of_entries(_numpy(actual), _numpy(expected), manner)
 
 
 def _numpy(value: Any) -> np.ndarray:
@@ -239,12 +271,6 @@ def _dtype(value: Any) -> str:
     return str(value.dtype).removeprefix("torch.")
 
 
-def _wrong_dtype(actual: Any, expected: Any) -> str:
-    names = [_dtype(expected), _dtype(actual)]
-    cure = f": compute in {names[0]} throughout" if all("float" in name for name in names) else ""
-    return f"expected {names[0]}, got {names[1]}{cure}"
-
-
 def _wrong_shape(actual: Any, expected: Any, manner: "_Manner") -> str:
     """Return both shapes, and what the values tell about the mistake."""
     want, have = tuple(expected.shape), tuple(actual.shape)
@@ -254,16 +280,12 @@ def _wrong_shape(actual: Any, expected: Any, manner: "_Manner") -> str:
     if int(np.prod(have)) == int(np.prod(want)):
         if _same_values(actual.reshape(want), expected, manner):
             return f"{sentence}: the numbers are right, their arrangement is not"
-    elif len(want) == len(have) and sum(n > 1 for n in want) == 1 == sum(n > 1 for n in have):
-        return f"{sentence}: as after a reduction along another axis"
     elif want == ():
         return f"{sentence}: is a sum or a mean missing?"
     return sentence
 
 
 def _same_values(actual: Any, expected: Any, manner: "_Manner") -> bool:
-    if actual.dtype != expected.dtype:
-        return False
     got, right = _numpy(actual), _numpy(expected)
     return bool(_are_close(got, right, manner.tolerance(right)).all())
 
@@ -272,6 +294,12 @@ def _are_close(actual: Any, expected: Any, tolerance: float) -> np.ndarray:
     """Return which entries agree; NaN agrees with NaN and infinity with infinity."""
     got, right = np.asarray(actual), np.asarray(expected)
     if got.dtype.kind == "b" or right.dtype.kind == "b":
+        return np.asarray(got == right)
+    if (
+        got.dtype.kind in "iu"
+        and right.dtype.kind in "iu"
+        and tolerance <= EXACT * np.abs(right).max(initial=1)
+    ):
         return np.asarray(got == right)
     with np.errstate(all="ignore"):
         near = np.abs(_wide(got) - _wide(right)) <= tolerance
@@ -292,7 +320,7 @@ def _of_entries(got: np.ndarray, right: np.ndarray, manner: "_Manner") -> str | 
         return unfit
     if got.size == 1 and got.dtype.kind != "b":
         return _of_numbers(got.item(), right.item(), manner)
-    pattern = _pattern(got, right, manner)
+    pattern = _pattern(got, right, manner) if manner.patterns else None
     if pattern is not None:
         return pattern
     sentence = f"{_count(wrong)} {'differs' if wrong.sum() == 1 else 'differ'}{_at(wrong)}"
@@ -379,6 +407,7 @@ class _Manner:
     rtol: float
     reveal: bool
     lengths: frozenset[int]
+    patterns: bool = True
 
     def tolerance(self, expected: Any) -> float:
         """Return the absolute tolerance: relative to the largest finite magnitude."""
@@ -388,12 +417,12 @@ class _Manner:
 
     def at_least(self, rtol: float) -> "_Manner":
         """Return the same manner with a tolerance that fits a coarser dtype."""
-        return _Manner(max(self.rtol, rtol), self.reveal, self.lengths)
+        return replace(self, rtol=max(self.rtol, rtol))
 
     def mean_or_sum(self, factor: float) -> str:
         """Return a question if a wrong factor is a length in the inputs."""
         kinds = ("a sum in place of a mean", "a mean in place of a sum")
-        for ratio, words in zip((factor, 1 / factor), kinds, strict=True):
+        for ratio, words in zip((factor, 1 / factor if factor else 0.0), kinds, strict=True):
             length = round(ratio)
             if length > 2 and length in self.lengths and abs(ratio - length) <= 1e-3 * length:
                 return f"; {length} is a length in the inputs: {words}?"

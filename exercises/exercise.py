@@ -1,7 +1,7 @@
 """What an exercise is: each stands once, as code, in the module of its notebook."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Generator
@@ -26,6 +26,19 @@ class Wrong:
 
 
 @dataclass(frozen=True)
+class Also:
+    """Another way to write the right prediction, such as percent or kilobytes.
+
+    Attributes:
+        answer: the value in that notation.
+        says: what is told to a reader who wrote it so, such as "27.1 percent are 0.271".
+    """
+
+    answer: Any
+    says: str
+
+
+@dataclass(frozen=True)
 class Exercise:
     """One exercise of a notebook: the question, and all that `check`, `hint` and `solution` need.
 
@@ -43,6 +56,12 @@ class Exercise:
         probe: turns an answer and the inputs into what is compared: a value, or a dict from a
             name to a value.
         rtol: the relative tolerance for numbers.
+        also: other notations of a prediction that are right as well.
+        any_order: whether the letters of a predicted text may come in any order.
+        strict: whether the prompt fixes dtype and container; else another one is mentioned only.
+        direct: whether the probe hands the inputs to the answer as they are, so that a call with
+            them shows what is wrong; without a probe it does.
+        typical: the values that the prompt or the notebook gives to an argument, by its name.
     """
 
     number: str
@@ -56,3 +75,8 @@ class Exercise:
     inputs: Callable[[Generator], tuple[Any, ...]] | None = None
     probe: Callable[..., Any] = call
     rtol: float = 1e-6
+    also: tuple[Also, ...] = ()
+    any_order: bool = False
+    strict: bool = False
+    direct: bool = False
+    typical: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

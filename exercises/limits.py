@@ -91,6 +91,11 @@ def run_limited(
     return result
 
 
+def is_running() -> bool:
+    """Whether there is a process already, so that a task begins at once."""
+    return bool(_kept)
+
+
 def packed(value: Any) -> bytes:
     """Return a value as bytes, for the other process.
 

@@ -6,6 +6,7 @@ import linecache
 import pkgutil
 import secrets
 import textwrap
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from typing import Any
 import torch
 
 from exercises.answers import files_of, functions_of, is_unsolved
-from exercises.differences import describe, difference
+from exercises.differences import describe, difference, plain
 from exercises.exercise import Exercise
-from exercises.limits import NotStarted, Stopped, Unsendable, packed, run_limited
+from exercises.limits import NotStarted, Stopped, Unsendable, is_running, packed, run_limited
+from exercises.listings import without_annotations
+from exercises.notations import understood
 from exercises.verdicts import Verdict, judge, known_state
 from helpers.streams import say
 
@@ -46,14 +49,15 @@ def check(number: str, answer: Any) -> None:
         say(f'{number} is not solved yet; hint("{number}") gives a nudge.')
         return
     try:
-        mistake = _mistake_in(exercise, answer)
+        verdict = _verdict_on(exercise, answer)
     except NotStarted as error:
         say(f"{number} could not be checked: {error}.")
         return
-    if mistake is None:
-        say(f"{number} is right: {exercise.because}")
+    if verdict.right:
+        aside = f" (A remark: {verdict.sentence}.)" if verdict.sentence else ""
+        say(f"{number} is right: {exercise.because}{aside}")
     else:
-        say(f"{number} is not right yet: {mistake}")
+        say(f"{number} is not right yet: {verdict.sentence}")
 
 
 def hint(number: str) -> None:
@@ -77,7 +81,9 @@ def hint(number: str) -> None:
 
 
 def solution(number: str) -> None:
-    """Print the reference solution of an exercise: its source code.
+    """Print the reference solution of an exercise as code for its notebook, and why it is so.
+
+    Of a prediction: the number, how to get there, and the experiment that shows it.
 
     Args:
         number: the exercise's number, such as "2.1".
@@ -86,7 +92,16 @@ def solution(number: str) -> None:
         TypeError: `number` is not a text.
         ValueError: there is no exercise of this number.
     """
-    say(textwrap.dedent(inspect.getsource(find(number).solution)).strip())
+    exercise = find(number)
+    code = without_annotations(textwrap.dedent(inspect.getsource(exercise.solution)).strip())
+    if exercise.inputs is None:
+        with known_state(0):
+            value = exercise.solution()
+        shown = f"{value:.6g}" if isinstance(value, float) else repr(value)
+        way = " ".join(exercise.hints)
+        say(f"The answer: {shown}. {way}\n\nWhy: {exercise.because}\n\nThe experiment:\n\n{code}")
+    else:
+        say(f"{code}\n\n# Why: {exercise.because}")
 
 
 # Finding an exercise -----------------------------------------------------------------------------
@@ -126,24 +141,37 @@ def numbers() -> str:
 # Finding a mistake -------------------------------------------------------------------------------
 
 
-def _mistake_in(exercise: Exercise, answer: Any) -> str | None:
-    """Return the sentence about an answer's mistake, or None if it holds."""
+def _verdict_on(exercise: Exercise, answer: Any) -> Verdict:
     if exercise.inputs is None:
-        return _in_prediction(exercise, answer)
+        return _on_prediction(exercise, answer)
     mistake = _wrong_kind(exercise, answer) or _wrong_signature(exercise, answer)
-    return mistake or _in_behaviour(exercise, answer)
+    return Verdict(sentence=mistake) if mistake else _on_behaviour(exercise, answer)
 
 
-def _in_prediction(exercise: Exercise, answer: Any) -> str | None:
+def _on_prediction(exercise: Exercise, answer: Any) -> Verdict:
+    """Hold a prediction against the experiment, in whatever notation it came.
+
+    A wrong value that nobody foresaw gets the thought of the first hint.
+    """
     with known_state(secrets.randbits(32)):
         expected = exercise.solution()
-    sentence = difference(answer, expected, exercise.rtol, reveal=False)
+    sentence = _unlike(exercise, answer, expected)
     if sentence is None:
-        return None
+        return Verdict(right=True)
+    for also in exercise.also:
+        if _unlike(exercise, answer, also.answer) is None:
+            return Verdict(right=True, sentence=also.says.removesuffix("."))
     for wrong in exercise.wrong:
-        if difference(answer, wrong.answer, exercise.rtol) is None:
-            return wrong.says
-    return sentence
+        if _unlike(exercise, answer, wrong.answer) is None:
+            return Verdict(sentence=wrong.says)
+    return Verdict(sentence=f"{sentence}. {exercise.hints[0]}")
+
+
+def _unlike(exercise: Exercise, answer: Any, expected: Any) -> str | None:
+    meant = understood(answer, expected)
+    if exercise.any_order and isinstance(meant, str) and isinstance(expected, str):
+        meant, expected = ("".join(sorted(plain(text))) for text in (meant, expected))
+    return difference(meant, expected, exercise.rtol, reveal=False)
 
 
 def _wrong_kind(exercise: Exercise, answer: Any) -> str | None:
@@ -193,20 +221,22 @@ def _listed(signature: inspect.Signature) -> str:
     return f"({', '.join(names)})"
 
 
-def _in_behaviour(exercise: Exercise, answer: Any) -> str | None:
-    """Run an answer in another process; print what it prints, return what is wrong with it."""
+def _on_behaviour(exercise: Exercise, answer: Any) -> Verdict:
+    """Run an answer in another process; print what it prints."""
     seed, dtype, heard = secrets.randbits(32), torch.get_default_dtype(), list[str]()
     task = (judge, exercise, answer, seed, dtype)
+    if not is_running():
+        say("(The process that tries answers is starting: a few seconds, once.)")
     try:
         verdict = run_limited(*task, seconds=SECONDS, memory=MEMORY, heard=heard)
     except Unsendable as error:
-        return _unsendable(answer, error)
+        return Verdict(sentence=_unsendable(answer, error))
     except Stopped as error:
-        return str(error)
+        return Verdict(sentence=str(error))
     finally:
         if heard:
             say("".join(heard).removesuffix("\n"))
-    return None if verdict.right else verdict.sentence + _place(verdict, answer)
+    return replace(verdict, sentence=verdict.sentence + _place(verdict, answer))
 
 
 def _place(verdict: Verdict, answer: Any) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import io
 import random
+import re
 import sysconfig
 import traceback
 import warnings
@@ -17,12 +18,15 @@ import torch
 from torch import Generator, Tensor
 
 from exercises.answers import files_of
-from exercises.differences import difference
+from exercises.differences import difference, remark
+from exercises.examples import smallest
 from exercises.exercise import Exercise, call
+from exercises.twins import twins
 
 Tell = Callable[[str | None], None]
 
 ROUNDS = 3
+NUMBER = re.compile(r"\(?\[?-?\d[\d.,e+\- ]*\]?\)?")  # in a sentence; without them draws compare
 MOST_PRINTED = 2000  # characters of what the reader's code prints
 LONGEST_MESSAGE = 200  # characters of an error's message
 
@@ -61,25 +65,143 @@ def judge(tell: Tell, exercise: Exercise, answer: Any, seed: int, dtype: torch.d
         dtype: the default dtype in the reader's notebook.
     """
     torch.set_default_dtype(dtype)
+    trials = []
     for round_ in range(ROUNDS):
-        verdict = _judge_once(tell, exercise, answer, seed + round_)
-        if not verdict.right:
-            return verdict
-    return Verdict(right=True)
+        try:
+            trials.append(_tried(tell, exercise, answer, seed + round_))
+        except _Raised as raised:
+            return _blame(raised.error, answer)
+    failed = [trial for trial in trials if not trial.holds]
+    if failed:
+        return Verdict(sentence=_explained(exercise, answer, trials, failed))
+    value, expected = trials[0].actual.value, trials[0].expected.value
+    return Verdict(right=True, sentence=remark(value, expected) or "")
 
 
-def _judge_once(tell: Tell, exercise: Exercise, answer: Any, seed: int) -> "Verdict":
+def _tried(tell: Tell, exercise: Exercise, answer: Any, seed: int) -> "Trial":
+    """Hold an answer against the solution on one seed's inputs."""
     expected = _outcome(exercise, exercise.solution, seed)
     try:
         with _captured(tell):
             actual = _outcome(exercise, answer, seed)
     except BaseException as error:  # SystemExit and KeyboardInterrupt as well
-        return _blame(error, answer)
+        raise _Raised(error) from error
+    lengths = _lengths(_draw(exercise, seed))
     try:
-        sentence = _mistake(exercise, actual, expected, seed)
+        sentence = difference(
+            actual.value, expected.value, exercise.rtol, lengths=lengths, strict=exercise.strict
+        )
     except Exception as error:
-        return Verdict(sentence=f"what your code returns cannot be compared: {_say(error)}")
-    return Verdict(right=True) if sentence is None else Verdict(sentence=sentence)
+        sentence = f"what your code returns cannot be compared: {_say(error)}"
+    meddled = sorted(set(actual.changed) - set(expected.changed))
+    return Trial(seed, actual, expected, sentence, tuple(meddled))
+
+
+# What is wrong -----------------------------------------------------------------------------------
+
+
+def _explained(
+    exercise: Exercise, answer: Any, trials: "list[Trial]", failed: "list[Trial]"
+) -> str:
+    """Return the sentence about an answer's mistake: the first that holds on every draw."""
+    with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
+        known = None if _says_nothing(trials) else _known_mistake(exercise, trials)
+        if known is not None:
+            return known
+        meddling = next((trial for trial in failed if trial.meddled), None)
+        if meddling is not None:
+            return _in_place(meddling.actual, meddling.meddled[0])
+        first = failed[0]
+        sentence = _order_of_parameters(exercise, answer) or _steady_sentence(exercise, failed)
+        return sentence + _example(exercise, answer, first)
+
+
+def _known_mistake(exercise: Exercise, trials: "list[Trial]") -> str | None:
+    """Return what is said of the mistake, prepared or general, that always gives the same."""
+    for wrong in exercise.wrong:
+        if all(_is_like(trial, exercise, wrong.answer) for trial in trials):
+            return wrong.says
+    for says, twin in twins(exercise):
+        if all(_is_like(trial, exercise, twin) for trial in trials):
+            return says
+    return None
+
+
+def _is_like(trial: "Trial", exercise: Exercise, wrong: Callable[..., Any]) -> bool:
+    """Whether a wrong answer comes to the same outcome."""
+    try:
+        known = _outcome(exercise, wrong, trial.seed)
+    except Exception:
+        return False
+    if trial.actual.changed != known.changed:
+        return False
+    return difference(trial.actual.value, known.value, exercise.rtol) is None
+
+
+def _says_nothing(trials: "list[Trial]") -> bool:
+    """Whether an answer always gives what many mistakes give: None, NaN, 0, or 1."""
+    values = [trial.actual.value for trial in trials]
+    if all(map(_is_empty, values)):
+        return True
+    return all(_number(value) in (1.0, -1.0) for value in values) and _varies(trials)
+
+
+def _is_empty(value: Any) -> bool:
+    if isinstance(value, dict | list | tuple):
+        parts = value.values() if isinstance(value, dict) else value
+        return bool(parts) and all(map(_is_empty, parts))
+    if isinstance(value, Tensor):
+        values = value.detach()
+        return not bool(((values != 0) & (values == values)).any())
+    number = _number(value)
+    return value is None or (number is not None and (number != number or not number))
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, Tensor | np.ndarray):
+        return float(value) if value.ndim == 0 and "complex" not in str(value.dtype) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _varies(trials: "list[Trial]") -> bool:
+    """Whether what should come differs from draw to draw."""
+    first, *others = (trial.expected.value for trial in trials)
+    return all(difference(other, first) is not None for other in others)
+
+
+def _order_of_parameters(exercise: Exercise, answer: Any) -> str | None:
+    """Return the sentence for the right parameters in another order."""
+    if isinstance(answer, type):
+        return None
+    try:
+        own, asked = (list(inspect.signature(f).parameters) for f in (answer, exercise.solution))
+    except (TypeError, ValueError):
+        return None
+    if own == asked or sorted(own) != sorted(asked):
+        return None
+    return f"its parameters must come as ({', '.join(asked)}), yours are ({', '.join(own)})"
+
+
+def _steady_sentence(exercise: Exercise, failed: "list[Trial]") -> str:
+    """Return the difference on the first failing draw; a pattern only if all of them show it."""
+    sentences = [trial.sentence or "" for trial in failed]
+    if len({NUMBER.sub("", sentence) for sentence in sentences}) == 1:
+        return sentences[0]
+    trial = failed[0]
+    plain = difference(trial.actual.value, trial.expected.value, exercise.rtol, patterns=False)
+    return plain or sentences[0]
+
+
+def _example(exercise: Exercise, answer: Any, trial: "Trial") -> str:
+    """Return the smallest input on which the answer fails, if it can be written down."""
+    if not (exercise.direct or exercise.probe is call) or isinstance(answer, type):
+        return ""
+
+    def fails(came: Any, right: Any) -> bool:
+        return difference(came, right, exercise.rtol) is not None
+
+    with known_state(trial.seed):
+        return smallest(exercise, answer, _draw(exercise, trial.seed), fails)
 
 
 def _outcome(exercise: Exercise, answer: Any, seed: int) -> "Outcome":
@@ -119,32 +241,6 @@ def _names_of_inputs(exercise: Exercise, answer: Any) -> tuple[str, ...]:
     return names if direct else names[1:]
 
 
-def _mistake(exercise: Exercise, actual: "Outcome", expected: "Outcome", seed: int) -> str | None:
-    """Return the sentence about an answer's mistake, or None if it holds."""
-    lengths = _lengths(_draw(exercise, seed))
-    sentence = difference(actual.value, expected.value, exercise.rtol, lengths=lengths)
-    meddled = set(actual.changed) - set(expected.changed)
-    if sentence is None and not meddled:
-        return None
-    for wrong in exercise.wrong:
-        if _is_like(actual, exercise, wrong.answer, seed):
-            return wrong.says
-    if meddled:
-        return _in_place(actual, min(meddled))
-    return sentence
-
-
-def _is_like(actual: "Outcome", exercise: Exercise, wrong: Callable[..., Any], seed: int) -> bool:
-    """Whether a wrong answer comes to the same outcome."""
-    try:
-        known = _outcome(exercise, wrong, seed)
-    except Exception:
-        return False
-    if actual.changed != known.changed:
-        return False
-    return difference(actual.value, known.value, exercise.rtol) is None
-
-
 def _in_place(actual: "Outcome", position: int) -> str:
     known = position < len(actual.names)
     name = f"its argument {actual.names[position]}" if known else f"its argument {position + 1}"
@@ -172,7 +268,7 @@ def _blame(error: BaseException, answer: Any) -> "Verdict":
     for file, line in reversed(frames):
         if file in own or _is_outside_libraries(file):
             return Verdict(sentence=f"your code raised {_say(error)}", file=file, line=line)
-    return Verdict(sentence=f"calling your code raised {_say(error)}")
+    return Verdict(sentence=f"what your code gives cannot be used as it should: {_say(error)}")
 
 
 def _say(error: BaseException) -> str:
@@ -243,8 +339,35 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """An answer and the solution on the inputs of one seed, and what is different."""
+
+    seed: int
+    actual: Outcome
+    expected: Outcome
+    sentence: str | None
+    meddled: tuple[int, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is different."""
+        return self.sentence is None and not self.meddled
+
+
+class _Raised(Exception):
+    """The answer raised `error`."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """What a check has found: plain texts and numbers, for the way back to the notebook."""
+    """What a check has found: plain texts and numbers, for the way back to the notebook.
+
+    The sentence says what is wrong or, of a right answer, what is unusual about it.
+    """
 
     right: bool = False
     sentence: str = ""

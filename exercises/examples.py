@@ -1,0 +1,111 @@
+"""The smallest input on which an answer fails, as a line that the reader can paste and run."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from exercises.exercise import Exercise
+
+LONGEST = 240  # characters of the call that is shown
+SIZES = (1, 2, 3)
+
+Fails = Callable[[Any, Any], bool]
+
+
+def smallest(
+    exercise: Exercise, answer: Callable[..., Any], inputs: tuple[Any, ...], fails: Fails
+) -> str:
+    """Return three lines: the call, what should come, and what came; or nothing.
+
+    All dimensions of one length are cut together, and the numbers rounded, as long as the solution
+    takes it and the answer still fails.
+
+    Args:
+        exercise: one whose inputs are handed to the answer as they are.
+        answer: the reader's function.
+        inputs: some on which it fails.
+        fails: whether an outcome (first) differs from the right one (second).
+    """
+    for candidate in [*_smaller(inputs), inputs]:
+        try:
+            call = f"{exercise.name}({', '.join(map(_written, candidate))})"
+            right = exercise.solution(*_copied(candidate))
+            came = answer(*_copied(candidate))
+            shown = [_shown(right), _shown(came)]
+        except Exception:  # cannot be cut so, or not be written down
+            continue
+        if len(call) <= LONGEST and max(map(len, shown)) <= LONGEST and fails(came, right):
+            return f"\n    {call}\n    should give {shown[0]}\n    and gives   {shown[1]}"
+    return ""
+
+
+def _smaller(inputs: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    lengths = sorted({n for tensor in _tensors(inputs) for n in tensor.shape})
+    for size in SIZES:
+        for spread in (0, 1):  # equal lengths first, then such as differ
+            shorter = {n: min(n, size + spread * rank) for rank, n in enumerate(lengths)}
+            yield tuple(_cut(value, shorter) for value in inputs)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _tensors(part)
+    elif isinstance(value, Tensor):
+        yield value
+
+
+def _cut(value: Any, shorter: dict[int, int]) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(_cut(part, shorter) for part in value)
+    if isinstance(value, Tensor):
+        part = value[tuple(slice(shorter[n]) for n in value.shape)]
+        return (part * 10).round() / 10 + 0.0 if part.is_floating_point() else part
+    return float(f"{value:.1g}") if type(value) is float else value
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(map(_copied, value))
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def _written(value: Any) -> str:
+    """Return Python code for a value.
+
+    Raises:
+        TypeError: it is of a kind that cannot be written in a line.
+    """
+    if isinstance(value, Tensor):
+        default = value.dtype in (torch.get_default_dtype(), torch.int64, torch.bool)
+        dtype = "" if default else f", dtype={value.dtype}"
+        return f"torch.tensor({_listed(value.tolist())}{dtype})"
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        parts = ", ".join(map(_written, value))
+        return f"[{parts}]" if isinstance(value, list) else f"({parts},)"
+    raise TypeError(f"cannot write {type(value).__name__}")
+
+
+def _listed(values: Any) -> str:
+    if isinstance(values, list):
+        return f"[{', '.join(map(_listed, values))}]"
+    return f"{values:g}" if isinstance(values, float) and values % 1 else repr(values)
+
+
+def _shown(value: Any) -> str:
+    """Return a result in one line, tensors as lists of rounded numbers."""
+    if isinstance(value, Tensor):
+        return _rounded(value.detach().tolist())
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(_shown, value))})"
+    return _rounded(value)
+
+
+def _rounded(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_rounded, value))}]"
+    return f"{value:.4g}" if isinstance(value, float) else repr(value)
