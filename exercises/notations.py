@@ -11,17 +11,27 @@ import numpy as np
 from torch import Tensor
 
 NUMBER = re.compile(r"[-+−]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*%?")
+LEADING = re.compile(NUMBER.pattern + r"(?:[:;,(]|\.(?!\d)| because| since)")
 WORDS = {
     **{"zero": 0, "nothing": 0, "one": 1, "once": 1, "two": 2, "twice": 2, "double": 2},
     **{"doubles": 2, "doubled": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7},
     **{"eight": 8, "nine": 9, "ten": 10, "half": 0.5, "halves": 0.5, "halved": 0.5},
 }
 TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def _power(base: float, power: float) -> Any:
+    if abs(power) > 64:
+        raise ValueError("no number that fits on a page")
+    return base**power
+
+
 OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
+    ast.Pow: _power,
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
@@ -82,7 +92,7 @@ def _number_in(text: str) -> Any:
     if value is not None:
         return value
     numbers = NUMBER.findall(text)
-    if len(numbers) == 1 or (numbers and text.startswith(numbers[0])):
+    if len(numbers) == 1 or LEADING.match(text):
         return _computed(numbers[0])
     words = {WORDS[word] for word in re.findall(r"[a-z]+", text.casefold()) if word in WORDS}
     return words.pop() if not numbers and len(words) == 1 else None
