@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-NUMBER = re.compile(r"[-+−]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*%?")
+NUMBER = re.compile(r"[-+−]?(?:\d+(?:[,_]\d{3})*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*%?")
 LEADING = re.compile(NUMBER.pattern + r"(?:[:;,(]|\.(?!\d)| because| since)")
 WORDS = {
     **{"zero": 0, "nothing": 0, "one": 1, "once": 1, "two": 2, "twice": 2, "double": 2},
