@@ -275,7 +275,7 @@ class _Worker:
 
     def greet(self) -> None:
         """Wait until the process has imported what it needs."""
-        root = Path(__file__).resolve().parents[2]
+        root = Path(__file__).resolve().parents[1]
         try:
             with contextlib.suppress(OSError):  # has ended, as `listens` will find
                 pickle.dump([str(root), *sys.path], self.process.stdin)

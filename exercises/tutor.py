@@ -94,14 +94,20 @@ def solution(number: str) -> None:
     """
     exercise = find(number)
     code = without_annotations(textwrap.dedent(inspect.getsource(exercise.solution)).strip())
-    if exercise.inputs is None:
-        with known_state(0):
-            value = exercise.solution()
-        shown = f"{value:.6g}" if isinstance(value, float) else repr(value)
-        way = " ".join(exercise.hints)
-        say(f"The answer: {shown}. {way}\n\nWhy: {exercise.because}\n\nThe experiment:\n\n{code}")
-    else:
-        say(f"{code}\n\n# Why: {exercise.because}")
+    if exercise.inputs is not None:
+        say(f"{code}\n\n{_comment(f'Why: {exercise.because}')}")
+        return
+    with known_state(0):
+        value = exercise.solution()
+    shown = f"{value:.6g}" if isinstance(value, float) else repr(value)
+    way = _comment(f"The answer is {shown}. {' '.join(exercise.hints)}")
+    why = _comment(f"Why: {exercise.because}")
+    say(f"{way}\n\n{why}\n\n{code}\n\n{exercise.solution.__name__}()")
+
+
+def _comment(text: str) -> str:
+    """Return a text as comment lines, so that all that is printed can be pasted into a cell."""
+    return textwrap.fill(text, 96, initial_indent="# ", subsequent_indent="# ")
 
 
 # Finding an exercise -----------------------------------------------------------------------------
