@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import linecache
+import math
 import pkgutil
 import secrets
 import textwrap
@@ -99,7 +100,8 @@ def solution(number: str) -> None:
         return
     with known_state(0):
         value = exercise.solution()
-    shown = f"{value:.6g}" if isinstance(value, float) else repr(value)
+    digits = max(1, round(-math.log10(exercise.rtol)))  # as many as count
+    shown = f"{value:.{digits}g}" if isinstance(value, float) else repr(value)
     way = _comment(f"The answer is {shown}. {' '.join(exercise.hints)}")
     why = _comment(f"Why: {exercise.because}")
     say(f"{way}\n\n{why}\n\n{code}\n\n{exercise.solution.__name__}()")
