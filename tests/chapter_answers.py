@@ -111,10 +111,14 @@ def _statements_above(number):
         source = "".join(cell["source"])
         if exercise.prompt in source:
             return kept
-        if cell["cell_type"] == "code":
+        if cell["cell_type"] == "code" and not _shall_raise(cell):
             plain = "\n".join("" if _is_magic(line) else line for line in source.split("\n"))
             kept += [(s, _known(plain, f"{path.name}-{n}")) for s in _kept_statements(plain)]
     raise AssertionError(f"{path.name} has no exercise {number}")
+
+
+def _shall_raise(cell):
+    return "raises-exception" in cell["metadata"].get("tags", [])
 
 
 def _is_magic(line):
