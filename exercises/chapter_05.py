@@ -1,5 +1,6 @@
 """The exercises of notebook 05: layers that keep their weights, and losses for classes."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from exercises.differences import describe, difference
 from exercises.exercise import Exercise, Wrong
+from exercises.gradients import gradients
 
 
 def _normal(generator: Generator, *shape: int) -> Tensor:
@@ -71,33 +74,91 @@ def _bias_as_drawn(w: Tensor, b: Tensor) -> nn.Linear:
     return layer
 
 
-def _output(layer: nn.Linear, x: Tensor) -> Tensor:
-    return layer(x.to(layer.weight.dtype))
+def _weight_as_drawn(w: Tensor, b: Tensor) -> nn.Linear:
+    layer = nn.Linear(w.shape[0], w.shape[1], dtype=w.dtype)
+    with torch.no_grad():
+        layer.bias.copy_(b)
+    return layer
+
+
+def _both_as_drawn(w: Tensor, b: Tensor) -> nn.Linear:
+    return nn.Linear(w.shape[0], w.shape[1], dtype=w.dtype)
+
+
+def _in_the_default_dtype(w: Tensor, b: Tensor) -> nn.Linear:
+    layer = nn.Linear(w.shape[0], w.shape[1])
+    with torch.no_grad():
+        layer.weight.copy_(w.T)
+        layer.bias.copy_(b)
+    return layer
+
+
+def _learning_nothing(w: Tensor, b: Tensor) -> nn.Linear:
+    return linear_from(w, b).requires_grad_(False)
+
+
+def _sharing(weight: bool, bias: bool) -> Callable[[Tensor, Tensor], nn.Linear]:
+    def shared(w: Tensor, b: Tensor) -> nn.Linear:
+        layer = linear_from(w, b)
+        if weight:
+            layer.weight = nn.Parameter(w.T)
+        if bias:
+            layer.bias = nn.Parameter(b)
+        return layer
+
+    return shared
 
 
 def _outputs(
     answer: Callable[..., Any], w: Tensor, b: Tensor, x: Tensor, w_wide: Tensor, b_wide: Tensor
-) -> Any:
-    """Ask a square layer first, where a missing transpose raises no error, then a wider one."""
+) -> dict[str, Any]:
+    """Ask a square layer first, where a missing transpose raises no error, then others.
+
+    What a layer learns is asked only if it computes what it should.
+    """
     layer = answer(w, b)
-    found = {
-        "what linear_from returns": type(layer).__name__,
-        "the layer's bias": b,
-        "the output of a square layer": x @ w + b,
-        "the output of a wider layer": x @ w_wide + b_wide,
-        "what the layer will learn": "weight and bias",
-        "the dtype of a layer made from float32": "torch.float32",
+    if not isinstance(layer, nn.Linear):
+        return {"what linear_from returns": describe(layer)}
+    square = _output(layer, x)
+    found = {"the layer's bias": layer.bias, "the output of a square layer": square}
+    if difference(square, x @ w + b) is None:
+        found["the output of a wider layer"] = _output(answer(w_wide, b_wide), x)
+        found["the output of a layer with one output"] = _output(answer(w[:, :1], b[:1]), x)
+        found["the output of the square layer, once more"] = _output(layer, x)
+        found |= _learning(answer, layer, w, b, x)
+    return {"what linear_from returns": "an nn.Linear", **found}
+
+
+def _output(layer: nn.Linear, x: Tensor) -> Any:
+    return layer(x.to(layer.weight.dtype))
+
+
+def _learning(
+    answer: Callable[..., Any], layer: nn.Linear, w: Tensor, b: Tensor, x: Tensor
+) -> dict[str, Any]:
+    names, parameters = zip(*layer.named_parameters(), strict=True)
+    learnt = [name for name, p in layer.named_parameters() if p.requires_grad]
+    single = answer(w.float(), b.float())
+    x = x.to(layer.weight.dtype).requires_grad_()
+    slopes = gradients(layer(x), [*parameters, x])
+    return {
+        "what the layer will learn": " and ".join(learnt) or "nothing",
+        **{f"the gradient of its {n}": g for n, g in zip((*names, "input"), slopes, strict=True)},
+        "the dtype of the weight for a float64 w": str(layer.weight.dtype),
+        "the dtype of the weight for a float32 w": str(single.weight.dtype),
+        "the dtype of the bias for a float32 w": str(single.bias.dtype),
+        "what changes when the layer learns": _changed_by_learning(answer, w, b),
     }
-    if isinstance(layer, nn.Linear):
-        found["the layer's bias"] = layer.bias
-        single = answer(w.float(), b.float()).weight.dtype
-        found["the dtype of a layer made from float32"] = str(single)
-        found["the output of a square layer"] = square = _output(layer, x)
-        if square.shape == x.shape and torch.allclose(square.double(), x @ w + b):
-            found["the output of a wider layer"] = _output(answer(w_wide, b_wide), x)
-        if [parameter.requires_grad for parameter in layer.parameters()] != [True, True]:
-            found["what the layer will learn"] = "not both"
-    return found
+
+
+def _changed_by_learning(answer: Callable[..., Any], w: Tensor, b: Tensor) -> str:
+    own = {"w": (w, w.clone()), "b": (b, b.clone())}
+    layer = answer(*(copy for _, copy in own.values()))
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(1)
+    changed = [name for name, pair in own.items() if not torch.equal(*pair)]
+    return " and ".join(["the layer", *changed])
 
 
 def _linear_inputs(generator: Generator) -> tuple[Any, ...]:
@@ -143,13 +204,61 @@ def _probability_for_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return -torch.sigmoid(-_against(logits, labels)).mean()
 
 
-def _two_sizes(answer: Callable[..., Any], logits: Tensor, labels: Tensor) -> dict[str, Any]:
-    return {
-        "the loss of moderate logits": answer(logits, labels),
-        "the loss of logits in the thousands (no clamp or added number can save it)": answer(
-            2000 * logits, labels
-        ),
-    }
+def _all_as_class_0(logits: Tensor, labels: Tensor) -> Tensor:
+    return F.softplus(logits).mean()
+
+
+def _label_zero_only(logits: Tensor, labels: Tensor) -> Tensor:
+    return ((1 - labels) * F.softplus(logits)).mean()
+
+
+def _in_bits(logits: Tensor, labels: Tensor) -> Tensor:
+    return binary_cross_entropy(logits, labels) / math.log(2)
+
+
+def _sigmoid_first(logits: Tensor, labels: Tensor) -> Tensor:
+    return binary_cross_entropy(torch.sigmoid(logits), labels)
+
+
+def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+    return (torch.sigmoid(logits) - labels).square().mean()
+
+
+def _classes_averaged(logits: Tensor, labels: Tensor) -> Tensor:
+    of_class = [F.softplus(-logits[labels == 1]).mean(), F.softplus(logits[labels == 0]).mean()]
+    return torch.stack(of_class).mean()
+
+
+def _classes_added(logits: Tensor, labels: Tensor) -> Tensor:
+    return 2 * _classes_averaged(logits, labels)
+
+
+def _samples_as_classes(logits: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(logits, labels.to(logits.dtype))
+
+
+def _without_a_graph(logits: Tensor, labels: Tensor) -> Tensor:
+    return binary_cross_entropy(logits.detach(), labels)
+
+
+def _losses(answer: Callable[..., Any], logits: Tensor, labels: Tensor) -> dict[str, Any]:
+    """Ask for more as long as what came is right."""
+    found = {"the loss of moderate logits": (loss := answer(logits, labels))}
+    if difference(loss, binary_cross_entropy(logits, labels)) is not None:
+        return found
+    found["the gradient along moderate logits"] = _slope(answer, logits, labels)
+    found["the loss of a single sample of class 1"] = answer(logits[:1].abs(), labels[:1] ** 0)
+    found["the loss where every logit is 0"] = answer(0 * logits, labels)
+    large = answer(2000 * logits, labels)
+    found["the loss of logits in the thousands (no clamp or added number can save it)"] = large
+    if math.isfinite(float(large)):
+        found["the gradient along logits in the thousands"] = _slope(answer, 2000 * logits, labels)
+    return found
+
+
+def _slope(answer: Callable[..., Any], logits: Tensor, *others: Any) -> Tensor | None:
+    leaf = logits.clone().requires_grad_()
+    return gradients(answer(leaf, *others), [leaf])[0]
 
 
 def _binary_inputs(generator: Generator) -> tuple[Any, ...]:
@@ -226,9 +335,82 @@ def _without_logarithm(logits: Tensor, labels: Tensor, smoothing: float) -> Tens
     return -((1 - smoothing) * of_label + smoothing * p.mean(dim=1)).mean()
 
 
+def _target_entropy_taken_off(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    num_classes = logits.shape[1]
+    target = (1 - smoothing) * F.one_hot(labels, num_classes) + smoothing / num_classes
+    return F.kl_div(F.log_softmax(logits, dim=1), target.to(logits), reduction="batchmean")
+
+
+def _share_added_and_scaled(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    of_label, of_all, num_classes = _terms(logits, labels)
+    return (of_label + smoothing * of_all) / (1 + smoothing * num_classes)
+
+
+def _labels_as_columns(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    log_p = torch.log_softmax(logits, dim=1)
+    return -((1 - smoothing) * log_p[:, labels].mean() + smoothing * log_p.mean())
+
+
+def _share_lost(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    return (1 - smoothing) * F.cross_entropy(logits, labels)
+
+
+def _probabilities_smoothed(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    p = (1 - smoothing) * torch.softmax(logits, dim=1) + smoothing / logits.shape[1]
+    return -p[torch.arange(len(labels)), labels].log().mean()
+
+
+def _divided_by_samples(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    of_label, of_all, _ = _terms(logits, labels)
+    return (1 - smoothing) * of_label + smoothing * of_all / len(labels)
+
+
+def _roles_of_p_exchanged(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    num_classes = logits.shape[1]
+    target = (1 - smoothing) * F.one_hot(labels, num_classes) + smoothing / num_classes
+    return -(torch.softmax(logits, dim=1) * target.log()).sum(dim=1).mean()
+
+
+def _softmax_twice(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    return smoothed_cross_entropy(torch.softmax(logits, dim=1), labels, smoothing)
+
+
+def _squared_distance(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    num_classes = logits.shape[1]
+    target = (1 - smoothing) * F.one_hot(labels, num_classes) + smoothing / num_classes
+    return (torch.softmax(logits, dim=1) - target).square().sum(dim=1).mean()
+
+
+def _logits_scaled(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    return F.cross_entropy((1 - smoothing) * logits, labels)
+
+
+def _one_class_less(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    of_label, of_all, num_classes = _terms(logits, labels)
+    return (1 - smoothing) * of_label + smoothing * of_all / (num_classes - 1)
+
+
+def _off_the_record(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    return smoothed_cross_entropy(logits.detach(), labels, smoothing)
+
+
+def _smoothed_losses(
+    answer: Callable[..., Any], logits: Tensor, labels: Tensor, smoothing: float
+) -> dict[str, Any]:
+    """Ask for more as long as what came is right."""
+    found = {"the loss": (loss := answer(logits, labels, smoothing))}
+    if difference(loss, smoothed_cross_entropy(logits, labels, smoothing)) is None:
+        found["the gradient along the logits"] = _slope(answer, logits, labels, smoothing)
+        found["the loss of a single sample"] = answer(logits[:1], labels[:1], smoothing)
+        found["the loss of two classes"] = answer(logits[:, :2], labels % 2, smoothing)
+        found["the loss without smoothing, 0.0"] = answer(logits, labels, 0.0)
+    return found
+
+
 def _smoothing_inputs(generator: Generator) -> tuple[Any, ...]:
-    smoothing = 0.1 + 0.3 * torch.rand((), generator=generator, dtype=torch.float64).item()
+    smoothing = 0.11 + 0.3 * torch.rand((), generator=generator, dtype=torch.float64).item()
     labels = torch.randint(5, (7,), generator=generator)
+    labels[:2] = torch.arange(2)  # also of the first few samples and classes something can be said
     return 2 * _normal(generator, 7, 5), labels, smoothing
 
 
@@ -270,9 +452,44 @@ EXERCISES = (
                 5,
                 "you counted the tensors; the question is how many numbers they hold.",
             ),
+            Wrong(3, "you counted the layers; the question is how many numbers they hold."),
+            Wrong(
+                20 * 30 + 30 * 30 + 30 * 4 + 4,
+                "the biases of the first layer are missing: it does not say `bias=False`.",
+            ),
+            Wrong(
+                20 * 30 + 30 + 30 * 30 + 30 * 4,
+                "the biases of the last layer are missing: one for each of its 4 outputs.",
+            ),
+            Wrong(
+                20 * 30 + 30 + 30 * 4 + 4,
+                "the layer in the middle has no bias, but it has weights, 30 × 30.",
+            ),
+            Wrong(
+                20 * 30 + 1 + 30 * 30 + 30 * 4 + 1,
+                "a layer has not one bias, but one for each of its outputs.",
+            ),
+            Wrong(
+                20 * 30 + 1 + 30 * 30 + 1 + 30 * 4 + 1,
+                "a layer has not one bias, but one for each of its outputs; and the one in the "
+                "middle has none.",
+            ),
+            Wrong(
+                20 * 30 + 30 + 30 + 30 * 30 + 30 + 30 * 4 + 4,
+                "you gave each ReLU 30 numbers; it has none, it only cuts off.",
+            ),
+            *(
+                Wrong(
+                    count,
+                    "you counted what goes through the layers; what they learn is a number for "
+                    "each pair of an input and an output, and the biases.",
+                )
+                for count in (30 + 30 + 4, 20 + 30 + 4, 20 + 30 + 30 + 4, 20 + 30 + 30 + 30 + 4)
+            ),
         ),
         hints=(
-            "The ReLUs keep nothing. Take the three linear layers one by one.",
+            "Write down two numbers for each linear layer: its weights, inputs × outputs, and its "
+            "biases, one for each output unless it is told to have none. The ReLUs keep nothing.",
             "A layer from 20 to 30 has 20 × 30 weights and, unless told otherwise, a bias for "
             "each of its 30 outputs.",
         ),
@@ -287,7 +504,8 @@ EXERCISES = (
             "**5.2 Modify.** Make the setting of the weights a function, with biases: "
             "`linear_from(w, b)` returns an `nn.Linear` that computes `x @ w + b`, where `w` has "
             "the shape (inputs, outputs) as in 02. Weight and bias shall be learned afterwards, "
-            "and have the dtype of `w`."
+            "have the dtype of `w`, and be copies: what the layer learns must not change `w` and "
+            "`b`."
         ),
         stub="def linear_from(w, b):\n    return None  # your lines",
         name="linear_from",
@@ -313,6 +531,35 @@ EXERCISES = (
                 "the weight is right, but the bias is still the one that PyTorch drew; copy `b` "
                 "into it.",
             ),
+            Wrong(
+                _weight_as_drawn,
+                "the bias is right, but the weight is still the one that PyTorch drew; copy `w.T` "
+                "into it.",
+            ),
+            Wrong(
+                _both_as_drawn,
+                "weight and bias are still those that PyTorch drew: write into them, by `copy_`. "
+                "A new value for a name of yours does not reach the layer.",
+            ),
+            Wrong(
+                _in_the_default_dtype,
+                "the numbers are right, but the layer has the default dtype, whatever `w` has: "
+                "make it with `dtype=w.dtype`.",
+            ),
+            Wrong(
+                _learning_nothing,
+                "the layer computes what it should, but `requires_grad` is off, so it will learn "
+                "nothing.",
+            ),
+            *(
+                Wrong(
+                    _sharing(weight, bias),
+                    "the layer computes what it should, but its memory is yours: whatever it "
+                    "learns is also written into what you were given. Copy the numbers, by "
+                    "`copy_` or `clone()`.",
+                )
+                for weight, bias in ((True, True), (True, False), (False, True))
+            ),
         ),
         hints=(
             "Which shape does `nn.Linear(3, 2).weight` have, and which shape has `w` for that "
@@ -336,13 +583,14 @@ EXERCISES = (
             "the cross-entropy for label 1 and for label 0. Then build "
             "`binary_cross_entropy(logits, labels)`, the mean over the samples; both have the "
             "shape (N,), labels are whole numbers 0 and 1. It must hold for logits in the "
-            "thousands too."
+            "thousands too, and `check` asks autograd for its gradient."
         ),
         stub="def binary_cross_entropy(logits, labels):\n    return None  # your lines",
         name="binary_cross_entropy",
         solution=binary_cross_entropy,
         inputs=_binary_inputs,
-        probe=_two_sizes,
+        probe=_losses,
+        direct=True,
         wrong=(
             Wrong(
                 _log_of_exp,
@@ -384,6 +632,43 @@ EXERCISES = (
                 "you average the probabilities of the right class; the loss is the mean of their "
                 "*logarithms*, with a minus sign.",
             ),
+            Wrong(
+                _without_a_graph,
+                "the loss is right, but no gradient leads back to the logits: leave out `detach`, "
+                "`no_grad`, `item` and NumPy.",
+            ),
+            Wrong(
+                _all_as_class_0,
+                "the labels do not enter: every sample is treated as if it were of class 0.",
+            ),
+            Wrong(
+                _label_zero_only,
+                "the samples of class 1 cost nothing in your version; their loss is log(1 + e⁻ᶻ).",
+            ),
+            Wrong(_in_bits, "that is the loss in bits; take the natural logarithm, `log`."),
+            Wrong(
+                _sigmoid_first,
+                "the sigmoid is taken twice: the formula has it inside, so give it the logits.",
+            ),
+            Wrong(
+                _squared_error,
+                "that is the squared error of the probabilities; the cross-entropy takes the "
+                "logarithm of the probability of the right class.",
+            ),
+            Wrong(
+                _classes_averaged,
+                "you take a mean for each class and then the mean of the two; each sample should "
+                "count the same, whichever class has more.",
+            ),
+            Wrong(
+                _classes_added,
+                "you add a mean for each class; take one mean over all the samples.",
+            ),
+            Wrong(
+                _samples_as_classes,
+                "the softmax runs over the samples here; each sample has a softmax of its own, "
+                "over the two logits 0 and z.",
+            ),
         ),
         hints=(
             "Class 1 has the probability eᶻ / (e⁰ + eᶻ). What is minus its logarithm?",
@@ -406,7 +691,7 @@ EXERCISES = (
             "classes, the label's own included; 1 − `smoothing` stays with the label. Build "
             "`smoothed_cross_entropy(logits, labels, smoothing)`, the mean over the samples: for "
             "each class, the target's probability times the logarithm of the network's, added up "
-            "with a minus sign."
+            "with a minus sign. `check` asks autograd for its gradient, too."
         ),
         stub=(
             "def smoothed_cross_entropy(logits, labels, smoothing):\n    return None  # your lines"
@@ -414,6 +699,8 @@ EXERCISES = (
         name="smoothed_cross_entropy",
         solution=smoothed_cross_entropy,
         inputs=_smoothing_inputs,
+        probe=_smoothed_losses,
+        direct=True,
         wrong=(
             Wrong(
                 _others_share_all,
@@ -459,6 +746,60 @@ EXERCISES = (
                 _without_logarithm,
                 "the target is multiplied with the network's probabilities; it should be their "
                 "logarithms.",
+            ),
+            Wrong(
+                _target_entropy_taken_off,
+                "you subtract the target's own entropy, as `kl_div` does; only the logarithm of "
+                "the network's probabilities is asked for.",
+            ),
+            Wrong(
+                _share_added_and_scaled,
+                "you add the share to every class and scale the target to 1 afterwards; the "
+                "label's entry must be 1 − `smoothing` + `smoothing` / C.",
+            ),
+            Wrong(
+                _labels_as_columns,
+                "`[:, labels]` takes all these columns from every row; each sample has one label: "
+                "`[torch.arange(len(labels)), labels]`.",
+            ),
+            Wrong(
+                _share_lost,
+                "the share is taken from the label, but nobody gets it: spread it over all classes.",
+            ),
+            Wrong(
+                _probabilities_smoothed,
+                "you smooth the network's probabilities; the *target* should be smoothed.",
+            ),
+            Wrong(
+                _divided_by_samples,
+                "you divide the share by the number of samples; it is spread over the classes.",
+            ),
+            Wrong(
+                _roles_of_p_exchanged,
+                "the two are exchanged: the *network's* probabilities go into the logarithm, the "
+                "target's stand before it.",
+            ),
+            Wrong(
+                _softmax_twice,
+                "the softmax is taken twice; give the logits themselves to the log-softmax.",
+            ),
+            Wrong(
+                _squared_distance,
+                "that is the squared distance of the probabilities from the target; the "
+                "cross-entropy takes a logarithm.",
+            ),
+            Wrong(
+                _logits_scaled,
+                "you scale the logits; leave them alone and smooth the target.",
+            ),
+            Wrong(
+                _one_class_less,
+                "every class gets a share, the label's own too, so divide it by C, not by C − 1.",
+            ),
+            Wrong(
+                _off_the_record,
+                "the loss is right, but no gradient leads back to the logits: leave out `detach`, "
+                "`no_grad`, `item` and NumPy.",
             ),
         ),
         hints=(
