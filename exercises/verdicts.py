@@ -105,14 +105,15 @@ def _explained(
 ) -> str:
     """Return the sentence about an answer's mistake: the first that holds on every draw."""
     with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
+        exchanged = _order_of_parameters(exercise, answer)
         known = None if _says_nothing(trials) else _known_mistake(exercise, trials)
-        if known is not None:
+        if known is not None and exchanged is None:
             return known
         meddling = next((trial for trial in failed if trial.meddled), None)
         if meddling is not None:
             return _in_place(meddling.actual, meddling.meddled[0])
         first = failed[0]
-        sentence = _order_of_parameters(exercise, answer) or _steady_sentence(exercise, failed)
+        sentence = exchanged or _steady_sentence(exercise, failed)
         return sentence + _example(exercise, answer, first)
 
 
@@ -135,7 +136,9 @@ def _is_like(trial: "Trial", exercise: Exercise, wrong: Callable[..., Any]) -> b
         return False
     if trial.actual.changed != known.changed:
         return False
-    return difference(trial.actual.value, known.value, exercise.rtol) is None
+    actual, expected = trial.actual.value, trial.expected.value
+    only_the_kind = exercise.strict and difference(actual, expected, exercise.rtol) is None
+    return difference(actual, known.value, exercise.rtol, strict=only_the_kind) is None
 
 
 def _says_nothing(trials: "list[Trial]") -> bool:
@@ -266,7 +269,7 @@ def _blame(error: BaseException, answer: Any) -> "Verdict":
     frames = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(error.__traceback__)]
     own = files_of(answer)
     for file, line in reversed(frames):
-        if file in own or _is_outside_libraries(file):
+        if file in own or is_outside_libraries(file):
             return Verdict(sentence=f"your code raised {_say(error)}", file=file, line=line)
     return Verdict(sentence=f"what your code gives cannot be used as it should: {_say(error)}")
 
@@ -283,7 +286,8 @@ def _say(error: BaseException) -> str:
     return ": ".join([type(error).__name__, *filter(None, [first])]) + (" …" if more else "")
 
 
-def _is_outside_libraries(file: str) -> bool:
+def is_outside_libraries(file: str) -> bool:
+    """Whether code in a file, or a notebook's cell, is the reader's own."""
     if file.startswith("<"):
         return file.startswith(("<ipython", "<stdin", "<python-input"))
     path = Path(file).resolve()
