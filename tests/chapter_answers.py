@@ -86,7 +86,7 @@ def pasted(number):
     if exercise.inputs is not None:
         return run(number, printed)
     space = notebook_space(number)
-    _run_cell(printed.rpartition("The experiment:\n\n")[2], space)
+    _run_cell(printed, space)
     return space[exercise.solution.__name__]()
 
 
