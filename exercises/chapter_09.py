@@ -96,11 +96,36 @@ def _dilated(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
     return corr2d(x, spread)
 
 
+def _thinned_out(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    return corr2d(x[::stride, ::stride], kernel)
+
+
+def _columns_alone(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    return corr2d(x, kernel)[:, ::stride]
+
+
+def _mean_of_window(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    return strided(x, kernel, stride) / kernel.numel()
+
+
+def _turned_kernel(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    return strided(x, kernel.flip(0, 1), stride)
+
+
+def _by_the_kernel(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    rows, columns = kernel.shape
+    return corr2d(x, kernel)[::rows, ::columns]
+
+
+def _by_two(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    return strided(x, kernel, 2)
+
+
 def _picture_and_stride(generator: Generator) -> tuple[Any, ...]:
     """Return a picture, a kernel and a stride that fits exactly in one direction alone."""
-    stride = _draw(generator, 2, 4)
-    places = [stride * _draw(generator, 3, 5) + 1, stride * _draw(generator, 5, 7)]
-    rows, columns = _draw(generator, 2, 4), 2
+    stride = 2 + generator.initial_seed() % 2  # rounds have consecutive seeds: both occur
+    places = [stride * _draw(generator, 3, 5) + 1, stride * _draw(generator, 6, 8)]
+    rows, columns = _draw(generator, 2, 4), 4
     x = _normal(generator, places[0] + rows - 1, places[1] + columns - 1)
     return x, _normal(generator, rows, columns), stride
 
@@ -145,9 +170,47 @@ def _where_it_was_positive(grad_y: Tensor, x: Tensor) -> Tensor:
     return _to_every_cell(grad_y, x) * (x > 0)
 
 
+def _smallest_of_window(grad_y: Tensor, x: Tensor) -> Tensor:
+    return max_pool_backward(grad_y, -x)
+
+
+def _maxima_alone(grad_y: Tensor, x: Tensor) -> Tensor:
+    return max_pool_backward(torch.ones_like(grad_y), x) * x
+
+
+def _gradient_reversed(grad_y: Tensor, x: Tensor) -> Tensor:
+    return -max_pool_backward(grad_y, x)
+
+
+def _largest_of_rows(grad_y: Tensor, x: Tensor) -> Tensor:
+    pairs = x.view(len(x), -1, 2)
+    return _to_every_cell(grad_y, x) * (pairs == pairs.amax(dim=2, keepdim=True)).view(x.shape)
+
+
+def _one_for_the_picture(grad_y: Tensor, x: Tensor) -> Tensor:
+    return _to_every_cell(grad_y, x) * (x == x.max())
+
+
+def _pooled(grad_y: Tensor, x: Tensor) -> Tensor:
+    return nn.functional.max_pool2d(x[None], 2)[0]
+
+
 def _maxima_wanted(generator: Generator) -> tuple[Any, ...]:
+    """Return a gradient and a picture; in about half of its windows all four are negative."""
     height, width = _draw(generator, 3, 5), _draw(generator, 5, 7)
-    return _normal(generator, height, width), _normal(generator, 2 * height, 2 * width)
+    return _normal(generator, height, width), _normal(generator, 2 * height, 2 * width) - 1
+
+
+def _and_the_flag(answer: Callable[..., Any], grad_y: Tensor, x: Tensor) -> dict[str, Any]:
+    """Return the gradient, and whether the caller's picture is still a plain tensor."""
+    found = answer(grad_y, x)
+    return {"the gradient": found, "x.requires_grad afterwards": x.requires_grad}
+
+
+def _by_autograd(grad_y: Tensor, x: Tensor) -> Any:
+    x.requires_grad_()
+    nn.functional.max_pool2d(x[None], 2)[0].backward(grad_y)
+    return x.grad
 
 
 # 9.4 ---------------------------------------------------------------------------------------------
@@ -195,6 +258,31 @@ def _flipped(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return conv2d(x, weight.flip(2, 3), bias)
 
 
+def _each_its_own(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    maps = [corr2d(x[o], weight[o, o]) + bias[o] for o in range(len(weight))]
+    return torch.stack(maps)
+
+
+def _first_kernel_for_all(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight[:, :1].expand_as(weight), bias)
+
+
+def _last_bias_for_all(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight, bias[-1:].expand_as(bias))
+
+
+def _first_bias_for_all(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight, bias[:1].expand_as(bias))
+
+
+def _last_map_alone(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight, bias)[-1]
+
+
+def _all_maps_added(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight, bias).sum(dim=0)
+
+
 def _picture_and_weight(generator: Generator) -> tuple[Any, ...]:
     # As many channels in as out, so that a swap of the two axes does not raise.
     channels = _draw(generator, 2, 4)
@@ -205,11 +293,17 @@ def _picture_and_weight(generator: Generator) -> tuple[Any, ...]:
 def _then_one_channel_more(
     answer: Callable[..., Any], x: Tensor, weight: Tensor, bias: Tensor
 ) -> dict[str, Any]:
-    """Return the maps of as many channels as go in and, if these are right, of one more."""
-    maps, more = answer(x, weight, bias), None
+    """Return the maps of as many channels as go in and, if these are right, of other numbers."""
+    maps, more, single = answer(x, weight, bias), None, None
     if difference(maps, conv2d(x, weight, bias), 1e-6) is None:
-        more = answer(x, torch.cat([weight, -weight[:1]]), torch.cat([bias, -bias[:1]]))
-    return {"the maps": maps, "the maps with one more channel out": more}
+        wider, shifts = torch.cat([weight, -weight[:1]]), torch.cat([bias, -bias[:1]])
+        more = answer(x, wider, shifts)
+        single = answer(x[:1], wider[:, :1], shifts)
+    return {
+        "the maps": maps,
+        "the maps with one more channel out": more,
+        "the maps with one channel in": single,
+    }
 
 
 # 9.5 ---------------------------------------------------------------------------------------------
@@ -259,6 +353,37 @@ def _overwritten(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, 
     return grad_x
 
 
+def _repeated(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
+    rows, columns = kernel.shape
+    wide = grad_y.repeat_interleave(stride, 0).repeat_interleave(stride, 1)
+    wide = wide[: shape[0] - rows + 1, : shape[1] - columns + 1]
+    return grad_input(wide, kernel, 1, shape)
+
+
+def _kernel_left_out(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
+    grad_x = grad_y.new_zeros(shape)
+    grad_x[: len(grad_y) * stride : stride, : grad_y.shape[1] * stride : stride] = grad_y
+    return grad_x
+
+
+def _ones_for_slopes(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
+    return grad_input(grad_y, torch.ones_like(kernel), stride, shape)
+
+
+def _gradient_forgotten(
+    grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]
+) -> Tensor:
+    return grad_input(torch.ones_like(grad_y), kernel, stride, shape)
+
+
+def _stride_of_rows_alone(
+    grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]
+) -> Tensor:
+    height = grad_y.new_zeros((len(grad_y) - 1) * stride + 1, grad_y.shape[1])
+    height[::stride] = grad_y
+    return grad_input(height, kernel, 1, shape)
+
+
 def _gradient_and_kernel(generator: Generator) -> tuple[Any, ...]:
     """Return windows that overlap, and a picture with a row and a column that no window reads."""
     stride = 2 + generator.initial_seed() % 2  # rounds have consecutive seeds: both occur
@@ -305,9 +430,36 @@ EXERCISES = (
                 "you left out what the pooling itself reaches: two rows, so it adds (2 − 1) · 2.",
             ),
             Wrong(841, "that is the number of pixels; the question is about rows."),
+            Wrong(13, "you stopped before the last layer: its five rows lie four pixels apart."),
+            Wrong(11, "you stopped after the second layer; the pooling and a layer of 5 follow."),
+            Wrong(28, "one is missing: r begins with 1, since a number sees at least one row."),
+            Wrong(30, "one too many: r begins with 1, and each layer adds k − 1 steps to it."),
+            Wrong(
+                16,
+                "you forgot the stride of the first layer: behind it a step is two pixels wide, "
+                "so `jump` is 2 from there on, and 4 behind the pooling.",
+            ),
+            Wrong(
+                10,
+                "you added k − 1 for each layer, without `jump` and dilation; one step on a later "
+                "map is several pixels of the picture.",
+            ),
+            Wrong(
+                47,
+                "dilation is no stride: it spreads the three rows, but the window still moves by "
+                "one, so `jump` stays as it is.",
+            ),
+            Wrong(
+                43,
+                "you took the dilation for a stride. It spreads the three rows of its own layer "
+                "over five, and `jump` stays as it is.",
+            ),
+            Wrong(40, "each layer adds (k − 1) · d · jump, not k · d · jump."),
+            Wrong(39, "each layer adds (k − 1) · d · jump, not k · d · jump, and r begins with 1."),
         ),
         hints=(
-            "Keep two numbers, the reach r and the jump, and go through the layers in order.",
+            "Keep two numbers, the reach r and the jump, both 1 at first, and go through the "
+            "layers in order: what does each layer add to r, and what does it do to the jump?",
             "A layer adds (k − 1) · d · jump to r; only then does it multiply jump by its stride.",
             "r goes 1, 3, 11, 13, and a last step of (5 − 1) · 4 follows.",
         ),
@@ -362,6 +514,19 @@ EXERCISES = (
                 "make it smaller and write output (i, j) to y[i, j].",
             ),
             Wrong(_rows_alone, "the window jumps down, but not to the right; stride both ways."),
+            Wrong(_columns_alone, "the window jumps to the right, but not down; stride both ways."),
+            Wrong(
+                _thinned_out,
+                "you thinned out the picture before the windows read it. The window itself stays "
+                "dense, on the whole picture; only its steps are longer.",
+            ),
+            Wrong(_mean_of_window, "you take the mean over the window; the products are added."),
+            Wrong(_turned_kernel, "the kernel is turned around; here it lies on as it is."),
+            Wrong(_by_two, "the window always moves by 2; use the `stride` that you are given."),
+            Wrong(
+                _by_the_kernel,
+                "the window moves by its own size, as in pooling; it has to move by `stride`.",
+            ),
             Wrong(
                 _dilated,
                 "you stretched the kernel: that is dilation. The window stays dense and makes "
@@ -390,6 +555,7 @@ EXERCISES = (
         name="max_pool_backward",
         solution=max_pool_backward,
         inputs=_maxima_wanted,
+        probe=_and_the_flag,
         wrong=(
             Wrong(
                 _to_every_cell,
@@ -412,6 +578,28 @@ EXERCISES = (
                 _where_it_was_positive,
                 "that is the mask of a ReLU; here the question is which of four numbers was the "
                 "largest, positive or not.",
+            ),
+            Wrong(_smallest_of_window, "the gradient goes to the smallest number of each window."),
+            Wrong(
+                _maxima_alone,
+                "those are the maxima themselves, at their places; what is handed back there is "
+                "`grad_y`.",
+            ),
+            Wrong(_gradient_reversed, "the sign is flipped; the slope of a maximum is 1."),
+            Wrong(
+                _largest_of_rows,
+                "you take the larger of each two neighbours in a row, so two cells of a window get "
+                "the gradient; look for the largest of all four.",
+            ),
+            Wrong(
+                _one_for_the_picture,
+                "you look for the maximum of the whole picture; each window has its own.",
+            ),
+            Wrong(_pooled, "that is the forward pass; the gradient has the shape of x."),
+            Wrong(
+                _by_autograd,
+                "the gradient is right, but `requires_grad_()` has changed the caller's x; call it "
+                "on a copy: `x.detach().clone()`.",
             ),
         ),
         hints=(
@@ -437,6 +625,7 @@ EXERCISES = (
         solution=conv2d,
         inputs=_picture_and_weight,
         probe=_then_one_channel_more,
+        direct=True,
         wrong=(
             Wrong(
                 _no_sum,
@@ -463,6 +652,27 @@ EXERCISES = (
             Wrong(
                 _flipped,
                 "the kernels are flipped. PyTorch's `conv2d` is a cross-correlation: no flip.",
+            ),
+            Wrong(
+                _each_its_own,
+                "each output channel reads one input channel alone, its own; it has to read all of "
+                "them, each with its kernel `weight[o, c]`.",
+            ),
+            Wrong(
+                _first_kernel_for_all,
+                "every input channel gets the kernel of the first one; `weight[o, c]` is that of "
+                "channel c.",
+            ),
+            Wrong(_last_bias_for_all, "all maps get the last bias; map o gets `bias[o]`."),
+            Wrong(_first_bias_for_all, "all maps get the first bias; map o gets `bias[o]`."),
+            Wrong(
+                _last_map_alone,
+                "only the last output channel comes back; collect the maps in a list and stack "
+                "them.",
+            ),
+            Wrong(
+                _all_maps_added,
+                "you add up the output channels too; each is a map of its own.",
             ),
         ),
         hints=(
@@ -495,9 +705,9 @@ EXERCISES = (
             ),
             Wrong(
                 _kernel_flipped,
-                "the kernel is flipped once too often. If you scatter `grad_y[i, j] * kernel` "
-                "onto the window, it goes as it is; the flip belongs to the other way, where "
-                "each pixel gathers.",
+                "the kernel lies the wrong way round. If you scatter `grad_y[i, j] * kernel` onto "
+                "the window, it goes as it is; if each pixel gathers, by `corr2d`, it has to be "
+                "flipped.",
             ),
             Wrong(
                 _as_with_stride_1,
@@ -513,6 +723,27 @@ EXERCISES = (
                 _overwritten,
                 "where windows overlap, the later one overwrites the earlier one. A pixel that "
                 "was read twice gets the sum: `+=`.",
+            ),
+            Wrong(
+                _repeated,
+                "you repeat the numbers of `grad_y`, so that each counts several times; between "
+                "the places where windows began there have to be zeros.",
+            ),
+            Wrong(
+                _kernel_left_out,
+                "you put each gradient at the corner of its window; it goes to all pixels of the "
+                "window, to each times its entry of the kernel.",
+            ),
+            Wrong(
+                _ones_for_slopes,
+                "every pixel of a window gets the same; the slopes are the kernel's entries.",
+            ),
+            Wrong(
+                _gradient_forgotten, "`grad_y` is not used; it comes out as if it were all ones."
+            ),
+            Wrong(
+                _stride_of_rows_alone,
+                "the windows jump down, but not to the right; the stride holds both ways.",
             ),
         ),
         hints=(
