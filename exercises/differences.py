@@ -223,7 +223,7 @@ def _which_way(value: Any, right: Any, manner: "_Manner") -> str:
 
 def _remark(value: Any, right: Any, manner: "_Manner") -> str:
     """Return what is remarkable about a wrong number: its sign, or a round factor."""
-    if isinstance(value, complex) or isinstance(right, complex) or not value * right:
+    if isinstance(value, complex) or isinstance(right, complex) or not value or not right:
         return ""
     if _are_close(-value, right, manner.tolerance(right)).all():
         return ": the sign is flipped"
