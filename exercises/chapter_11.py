@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from exercises.differences import describe
+from exercises.differences import describe, difference
 from exercises.exercise import Exercise, Wrong
 
 # Solutions ----------------------------------------------------------------------------------------
@@ -87,6 +87,40 @@ class _SameOnes(nn.Module):
         return torch.where(mirrored[:, None, None, None], images.flip(-1), images)
 
 
+class _NoSuper(nn.Module):
+    def __init__(self):
+        self.p = 0.5
+
+
+class _HalfOfEveryBatch(nn.Module):
+    def forward(self, images):
+        if not self.training:
+            return images
+        some = torch.randperm(len(images), device=images.device) < len(images) // 2
+        return torch.where(some[:, None, None, None], images.flip(-1), images)
+
+
+class _RowsAlone(nn.Module):
+    def forward(self, images):
+        if not self.training:
+            return images
+        mirrored = torch.rand(*images.shape[:3], 1, device=images.device) < 0.5
+        return torch.where(mirrored, images.flip(-1), images)
+
+
+class _TurnedAround(nn.Module):
+    def forward(self, images):
+        if not self.training:
+            return images
+        turned = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+        return torch.where(turned, images.flip(-1, -2), images)
+
+
+class _BothComeOut(nn.Module):
+    def forward(self, images):
+        return torch.cat([images, images.flip(-1)]) if self.training else images
+
+
 class _ChangesItsInput(nn.Module):
     def forward(self, images):
         if self.training:
@@ -105,6 +139,30 @@ def _as_it_was(weight, permutation):
 
 def _rows(weight, permutation):
     return weight[permutation]
+
+
+def _times(weight, permutation):
+    return weight * permutation
+
+
+def _rows_and_columns(weight, permutation):
+    return weight[permutation][:, permutation]
+
+
+def _one_too_far(weight, permutation):
+    return weight[:, permutation - 1]
+
+
+def _turned(weight, permutation):
+    return weight.flip(1)
+
+
+def _sorted_columns(weight, permutation):
+    return weight.sort(dim=1).values
+
+
+def _of_its_own(weight, permutation):
+    return weight[:, torch.arange(weight.shape[1]).roll(1)]
 
 
 def _first_answer_only(logits, labels, k):
@@ -128,9 +186,21 @@ def _divided_by_k_too(logits, labels, k):
     return (logits.topk(k, dim=1).indices == labels[:, None]).double().mean().item()
 
 
-def _values_for_indices(logits, labels, k):
-    best = logits.topk(k, dim=1).values
-    return (best == labels[:, None]).any(dim=1).sum().item() / len(labels)
+def _percent(logits, labels, k):
+    return 100 * top_k_accuracy(logits, labels, k)
+
+
+def _how_often_not(logits, labels, k):
+    return 1 - top_k_accuracy(logits, labels, k)
+
+
+def _over_classes(logits, labels, k):
+    best = logits.topk(k, dim=1).indices
+    return (best == labels[:, None]).sum().item() / logits.shape[1]
+
+
+def _each_picture(logits, labels, k):
+    return (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
 
 
 # What is compared ---------------------------------------------------------------------------------
@@ -142,13 +212,19 @@ def _behaviour(layer_class: Any, images: Tensor) -> dict[str, str]:
     Twenty passes over thirty pictures: half is 300 of 600, give or take five deviations.
     """
     layer = layer_class()
+    if "_modules" not in vars(layer):
+        return {"__init__": "does not call super().__init__()"}
     layer.train()
     trained = _in_words([layer(images.clone()) for _ in range(20)], images)
+    single = ""
+    if trained.startswith("about half"):
+        single = _in_words([layer(images[:1].clone()) for _ in range(30)], images[:1])
     layer.eval()
     evaluated = _in_words([layer(images.clone()) for _ in range(20)], images)
     layer.train()
     layer(images)
-    return {"training mode": trained, "eval()": evaluated}
+    found = {"training mode": trained, "eval()": evaluated}
+    return found | {"training mode, with one picture": single}
 
 
 def _in_words(outputs: list[Any], images: Tensor) -> str:
@@ -164,6 +240,12 @@ def _in_words(outputs: list[Any], images: Tensor) -> str:
         return _share_in_words(mirrored)
     if (flipped | upright).all():
         return "pictures turned upside down"
+    turned = (batches == images.flip(-1, -2)).flatten(2).all(dim=2)
+    if (turned | upright).all():
+        return "pictures turned around"
+    rows = (batches == images).all(dim=-1) | (batches == images.flip(-1)).all(dim=-1)
+    if rows.all():
+        return "pictures of which some rows are mirrored"
     return "pictures that did not go in there, mirrored or not"
 
 
@@ -174,6 +256,9 @@ def _share_in_words(mirrored: Tensor) -> str:
         return "all pictures of a batch mirrored, or none"
     if (mirrored == mirrored[:1]).all():
         return "the same pictures mirrored in every pass"
+    counts = mirrored.sum(dim=1)
+    if mirrored.shape[1] > 1 and (counts == counts[0]).all():
+        return f"{counts[0]} of {mirrored.shape[1]} pictures mirrored in every pass"
     share = mirrored.double().mean().item()
     return f"about {'half' if abs(share - 0.5) < 0.1 else f'{share:.0%}'} of the pictures mirrored"
 
@@ -186,12 +271,17 @@ def _pictures(generator: Generator) -> tuple[Tensor]:
 
 
 def _weight_and_permutation(generator: Generator) -> tuple[Tensor, Tensor]:
-    """Draw a permutation that is neither the identity nor its own inverse, and a square weight."""
-    weight = torch.randn(8, 8, generator=generator, dtype=torch.float64)
-    permutation = torch.arange(8)
-    while torch.equal(permutation, permutation.argsort()):
-        permutation = torch.randperm(8, generator=generator)
-    return weight, permutation
+    """Draw the weight of a layer with six outputs, and the order of 784 pixels."""
+    weight = torch.randn(6, 784, generator=generator, dtype=torch.float64)
+    return weight, torch.randperm(784, generator=generator)
+
+
+def _columns_reordered(answer: Any, weight: Tensor, permutation: Tensor) -> Any:
+    """Return what comes back; where six rows are too few, what comes of as many as columns."""
+    try:
+        return answer(weight, permutation)
+    except IndexError:
+        return answer(weight.repeat(131, 1)[:784], permutation)
 
 
 def _logits_and_labels(generator: Generator) -> tuple[Tensor, Tensor, int]:
@@ -199,14 +289,25 @@ def _logits_and_labels(generator: Generator) -> tuple[Tensor, Tensor, int]:
 
     The numbers are such that no mistake comes to the same share as another, or as the solution.
     """
-    low, spread = torch.tensor([9, 4, 4, 1, 1, 1]), torch.tensor([5, 3, 3, 1, 1, 1])
-    counts = low + (torch.rand(6, generator=generator) * spread).long()
-    places = torch.arange(6).repeat_interleave(counts)
+    low, spread = torch.tensor([19, 7, 4, *[1] * 7]), torch.tensor([5, 3, 2, *[1] * 7])
+    counts = low + (torch.rand(10, generator=generator) * spread).long()
+    places = torch.arange(10).repeat_interleave(counts)
     places = places[torch.randperm(len(places), generator=generator)]  # (B,)
-    logits = torch.randn(len(places), 6, generator=generator, dtype=torch.float64)
+    logits = torch.randn(len(places), 10, generator=generator, dtype=torch.float64)
     order = logits.argsort(dim=1, descending=True)
     labels = order.gather(1, places[:, None])[:, 0]
-    return logits, labels, int(torch.randint(2, 4, (), generator=generator).item())
+    return logits, labels, 3 + generator.initial_seed() % 2
+
+
+def _for_several_k(answer: Any, logits: Tensor, labels: Tensor, k: int) -> dict[str, Any]:
+    """Return the share for a k and, if this is right, for the smallest and the largest."""
+    found: dict[str, Any] = {"the share": answer(logits, labels, k)}
+    if difference(found["the share"], top_k_accuracy(logits, labels, k)) is None:
+        for other in (1, 10):
+            found[f"the share for k = {other}"] = answer(logits, labels, other)
+    else:
+        found |= dict.fromkeys(("the share for k = 1", "the share for k = 10"))
+    return found
 
 
 # Exercises ----------------------------------------------------------------------------------------
@@ -247,6 +348,36 @@ with pencil and paper, and give three digits.""",
                 "the denominator is not 10: the nine others contribute e⁰ = 1 each, and the right"
                 " class contributes e.",
             ),
+            Wrong(
+                math.log(math.e + 9),
+                "that is the logarithm of the sum alone. The right class has the share"
+                " e / (e + 9): subtract its own logit, which is 1.",
+            ),
+            Wrong(
+                math.log(math.e + 10) - 1,
+                "you counted ten classes beside the right one; there are nine.",
+            ),
+            Wrong(
+                math.log(9) - 1,
+                "the right class belongs in the sum as well: the denominator is e + 9.",
+            ),
+            Wrong(
+                1.0,
+                "1 is the largest logit that a softmax can hand on, and not yet a loss: a second"
+                " softmax makes shares of the ten numbers, and the loss is minus a logarithm.",
+            ),
+            Wrong(
+                -1.0,
+                "you took minus the probability. `F.cross_entropy` puts the ten numbers through"
+                " softmax once more, and then takes minus the logarithm.",
+            ),
+            Wrong(
+                math.log2((math.e + 9) / math.e),
+                "that is the logarithm to base 2; cross-entropy takes the natural one.",
+            ),
+            Wrong(1.5, "right to two digits; give three."),
+            Wrong(1.47, "nearly: round at the very end only."),
+            Wrong(1.45, "nearly: round at the very end only."),
         ),
         hints=(
             "The second softmax sees ten numbers between 0 and 1 with the sum 1. Which ten would"
@@ -309,6 +440,31 @@ class RandomMirror(nn.Module):
                 " of `forward`.",
             ),
             Wrong(
+                _NoSuper,
+                "your `__init__` does not call `super().__init__()`, which a module needs; or"
+                " leave `__init__` out, since this layer has nothing to keep.",
+            ),
+            Wrong(
+                _HalfOfEveryBatch,
+                "exactly half of each batch is mirrored. Throw a coin for each picture, whatever"
+                " happens to the others.",
+            ),
+            Wrong(
+                _RowsAlone,
+                "the coin is thrown for each row of a picture, so that halves of a shirt come"
+                " apart. One coin a picture has the shape (B, 1, 1, 1).",
+            ),
+            Wrong(
+                _TurnedAround,
+                "it turns pictures around: both axes are reversed. Mirroring reverses the"
+                " columns, -1.",
+            ),
+            Wrong(
+                _BothComeOut,
+                "more pictures come out than go in; each is to be replaced, or not, by its"
+                " mirror image.",
+            ),
+            Wrong(
                 _ChangesItsInput,
                 "it writes the mirror images into the pictures that it was given. Those belong"
                 " to the caller; return new ones.",
@@ -340,6 +496,7 @@ def reorder_weight(weight, permutation):  # (H, 784), (784,) -> (H, 784)
         name="reorder_weight",
         solution=reorder_weight,
         inputs=_weight_and_permutation,
+        probe=_columns_reordered,
         wrong=(
             Wrong(
                 _other_way_round,
@@ -355,6 +512,19 @@ def reorder_weight(weight, permutation):  # (H, 784), (784,) -> (H, 784)
                 _rows,
                 "you reorder the rows, which belong to the outputs; pixels belong to columns.",
             ),
+            Wrong(
+                _times,
+                "you multiply by the permutation. Its entries are places, not factors: index the"
+                " columns with it.",
+            ),
+            Wrong(
+                _rows_and_columns,
+                "you reorder rows and columns; the rows belong to the outputs and stay.",
+            ),
+            Wrong(_one_too_far, "pixels and columns are both counted from 0: no 1 to subtract."),
+            Wrong(_turned, "you reverse the columns; the order that is wanted is `permutation`."),
+            Wrong(_sorted_columns, "you sort the numbers; they move as the pixels moved."),
+            Wrong(_of_its_own, "you move the columns by one; the order wanted is `permutation`."),
         ),
         hints=(
             "An output is a sum over the pixels, each times its column's entry. A sum does not"
@@ -381,6 +551,8 @@ def top_k_accuracy(logits, labels, k):  # (B, C), (B,) -> a number
         name="top_k_accuracy",
         solution=top_k_accuracy,
         inputs=_logits_and_labels,
+        probe=_for_several_k,
+        direct=True,
         wrong=(
             Wrong(
                 _first_answer_only,
@@ -398,10 +570,14 @@ def top_k_accuracy(logits, labels, k):  # (B, C), (B,) -> a number
                 "you take the mean over all k places, of which at most one can be the label. Ask"
                 " of each picture whether `any` of its places is.",
             ),
+            Wrong(_percent, "that is in percent; `accuracy` gives a share between 0 and 1."),
+            Wrong(_how_often_not, "that is how often the label is *not* among them."),
             Wrong(
-                _values_for_indices,
-                "you compare labels with the logits themselves. `topk` returns values and indices;"
-                " the indices are the classes.",
+                _over_classes, "you divide by the number of classes; divide by that of pictures."
+            ),
+            Wrong(
+                _each_picture,
+                "you return an entry for each picture; the share of those that are True is wanted.",
             ),
         ),
         hints=(
