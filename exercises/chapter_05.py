@@ -764,7 +764,7 @@ EXERCISES = (
             ),
             Wrong(
                 _share_lost,
-                "the share is taken from the label, but nobody gets it: spread it over all classes.",
+                "the share is taken from the label but nobody gets it: spread it over all classes.",
             ),
             Wrong(
                 _probabilities_smoothed,
