@@ -1,10 +1,14 @@
 """The exercises of notebook 01: shapes, views, rows made comparable, distances, one-hot rows."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import one_hot as whole_number_one_hot
 
-from exercises.exercise import Exercise, Wrong
+from exercises.exercise import ERRORS, Exercise, Wrong, wrongs
+from exercises.stages import Looping, staged
 
 
 def stacked_shape() -> tuple[int, ...]:
@@ -87,6 +91,45 @@ def _coloured_columns(labels: Tensor, num_classes: int) -> Tensor:
     return rows
 
 
+def _divided_by_range(x: Tensor) -> Tensor:
+    """Squeeze each row into 0 to 1: another way to make rows comparable."""
+    low = x.amin(dim=1, keepdim=True)
+    return (x - low) / (x.amax(dim=1, keepdim=True) - low)
+
+
+def _over_rows(x: Tensor) -> Tensor:
+    """Divide by N − 1, the number of rows, where D − 1 is meant."""
+    distances = x - x.mean(dim=1, keepdim=True)
+    return distances / (distances.square().sum(dim=1, keepdim=True) / (len(x) - 1)).sqrt()
+
+
+def _label_in_its_column(labels: Tensor, num_classes: int) -> Tensor:
+    """Write the label itself where the 1 belongs."""
+    return one_hot(labels, num_classes) * labels[:, None]
+
+
+# What is compared: a mistake shows on the first inputs, a coincidence on the others -------------
+
+
+def _square_and_wide(answer: Callable[..., Any], x: Tensor) -> dict[str, Any]:
+    stages = {"a square x": (x,), "its first three rows": (x[:3],), "its first row": (x[:1],)}
+    return staged(answer, standardise_rows, stages, rtol=1e-4, larger=(x.repeat(2, 2),))
+
+
+def _tables(answer: Callable[..., Any], a: Tensor, b: Tensor) -> dict[str, Any]:
+    stages = {
+        "the table": (a, b),
+        "the table of one point and all others": (a[:1], b),
+        "the table of points with one coordinate": (a[:, :1], b[:, :1]),
+    }
+    return staged(answer, squared_distances, stages, larger=(a.repeat(2, 2), b.repeat(2, 2)))
+
+
+def _rows_of_labels(answer: Callable[..., Any], labels: Tensor, num_classes: int) -> dict[str, Any]:
+    stages = {"the rows": (labels, num_classes), "the row of one label": (labels[:1], num_classes)}
+    return staged(answer, one_hot, stages, larger=(labels.repeat(2), num_classes + 5))
+
+
 EXERCISES = (
     Exercise(
         number="1.1",
@@ -128,6 +171,42 @@ code.""",
                 "you stacked two tensors of a's shape; write (4, 1) above (3,), aligned at the"
                 " right, to find the shape of `a + b`.",
             ),
+            *wrongs(
+                "the shape of `a + b` is the other way round: the 4 of (4, 1) comes first, and the"
+                " 3 lies at the right, below its 1.",
+                (3, 2, 4),
+                (2, 3, 4),
+                (3, 4, 2),
+                (3, 4),
+            ),
+            *wrongs(
+                "the axis of size 1 is stretched to 3, and not left beside it: (4, 1) and (3,) are"
+                " aligned at the right and give two axes, (4, 3).",
+                (4, 2, 1, 3),
+                (4, 1, 3, 2),
+                (4, 2, 3, 1),
+                (2, 4, 1, 3),
+                (4, 1, 2, 3),
+            ),
+            *wrongs(
+                "the new axis counts the tensors that are stacked, and there are two of them.",
+                (4, 3, 1),
+                (4, 1, 3),
+                (1, 4, 3),
+            ),
+            *wrongs(
+                "you multiplied the sizes; `stack` keeps every axis and adds one.",
+                24,
+                (24,),
+                (12,),
+                12,
+                (4, 6, 2),
+            ),
+            *wrongs(
+                "it runs: (4, 1) and (3,) are aligned at the right, 1 above 3, and a size of 1 is"
+                " stretched; so `a + b` and `a * b` have one shape and can be stacked.",
+                *ERRORS,
+            ),
         ),
         hints=(
             "First find the shape of `a + b`: write (4, 1) above (3,), aligned at the right.",
@@ -140,8 +219,8 @@ code.""",
     Exercise(
         number="1.2",
         prompt="""\
-**1.2 Predict.** What is `table.sum().item()` after these lines? Which of them reach the memory
-of `table`?
+**1.2 Predict.** What is `table.sum().item()` after these lines? Ask of each whether it reaches
+the memory of `table`.
 
 ```python
 table = torch.arange(6)
@@ -172,8 +251,9 @@ column = column * 2
             ),
             Wrong(
                 50,
-                "two lines too many reached `table`: indexing with a list copies, and"
-                " `column * 2` makes a new tensor.",
+                "either you let `picked.zero_()` and `column * 2` reach `table`, and neither does:"
+                " the first empties a copy, the second makes a new tensor. Or that is the sum of"
+                " `column` after the last line, and asked for is that of `table`.",
             ),
             Wrong(
                 10,
@@ -182,7 +262,8 @@ column = column * 2
             ),
             Wrong(
                 45,
-                "you added 10 to row 1; `[:, 1]` is column 1, the numbers 1 and 4.",
+                "three numbers got a 10; `view(2, 3)[:, 1]` is column 1 of a table with two rows,"
+                " so it holds two numbers, 1 and 4.",
             ),
             Wrong(
                 75,
@@ -190,8 +271,38 @@ column = column * 2
             ),
             Wrong(
                 25,
-                "one 10 was added, but `column` is the middle column of two rows: it has two"
-                " entries.",
+                "either one 10 was added, and `column` has two entries; or that is the sum of"
+                " `column`, and asked for is that of the whole `table`.",
+            ),
+            Wrong(
+                5,
+                "that is the sum of `column` at first; asked for is that of the whole `table`, at"
+                " the end.",
+            ),
+            Wrong(
+                20,
+                "zeros and two 10s: is that the sum of `column` alone? Asked for is the whole"
+                " `table`, and `picked` is a copy, so nothing in `table` became 0.",
+            ),
+            Wrong(
+                0,
+                "`picked.zero_()` empties `picked`, which is a copy of two numbers; `table` never"
+                " sees it.",
+            ),
+            *wrongs(
+                "you added 10 to `table` after zeroing numbers in it; indexing with a list copies,"
+                " so nothing in `table` becomes 0. And `column` holds two numbers, 1 and 4.",
+                40,
+                70,
+            ),
+            Wrong(
+                (0, 11, 2, 3, 14, 5),
+                "that is what `table` holds, and you are right about it; asked for is its sum.",
+            ),
+            *wrongs(
+                "all of it runs: `view(2, 3)` fits six numbers, a list in the brackets is allowed,"
+                " and `column` may be changed in place.",
+                *ERRORS,
             ),
         ),
         hints=(
@@ -240,6 +351,46 @@ def standardise_rows(x):  # (N, D) -> (N, D)
                 lambda x: (x - x.mean()) / x.std(),
                 "one mean and one standard deviation for the whole matrix; each row needs its"
                 " own, so name a dim.",
+            ),
+            Wrong(
+                Looping(standardise_rows),
+                "the numbers are right; but your code loops, and the exercise asks for none:"
+                " `mean` and `std` with dim=1 do all rows at once.",
+            ),
+            Wrong(
+                lambda x: (x - x.mean(dim=1, keepdim=True)) / x.std(dim=0),
+                "the means are each row's own, the standard deviations those of the columns; the"
+                " spread must come from dim=1, with `keepdim=True`, as well.",
+            ),
+            Wrong(
+                lambda x: (x - x.mean(dim=0)) / x.std(dim=1, keepdim=True),
+                "the standard deviations are each row's own, the means those of the columns; the"
+                " mean must come from dim=1, with `keepdim=True`, as well.",
+            ),
+            Wrong(
+                lambda x: (
+                    (x - x.mean(dim=1, keepdim=True))
+                    / (x - x.mean(dim=1, keepdim=True)).norm(dim=1, keepdim=True)
+                ),
+                "you divided by the root of the *sum* of the squared distances; divide that sum by"
+                " D − 1 before you take the root, or let `std` do it.",
+            ),
+            Wrong(
+                _over_rows,
+                "you divide by `len(x)` − 1, and `len` counts the rows; a row has D numbers, the"
+                " length of axis 1.",
+            ),
+            Wrong(
+                _divided_by_range,
+                "each row runs from 0 to 1 now; it shall have mean 0 and standard deviation 1.",
+            ),
+            Wrong(
+                lambda x: (x - x.mean(dim=1, keepdim=True)) * x.std(dim=1, keepdim=True),
+                "you multiplied by the standard deviation; divide by it.",
+            ),
+            Wrong(
+                lambda x: (x + x.mean(dim=1, keepdim=True)) / x.std(dim=1, keepdim=True),
+                "you added the mean; take it away.",
             ),
             Wrong(
                 lambda x: (
@@ -293,6 +444,9 @@ def standardise_rows(x):  # (N, D) -> (N, D)
         because="the short way: with keepdim=True, (N, 1) beside (N, D) hands each row its own"
         " mean.",
         inputs=_square_matrix,
+        probe=_square_and_wide,
+        direct=True,
+        rtol=1e-4,  # so that a small number below the line, against zeros there, does no harm
     ),
     Exercise(
         number="1.4",
@@ -351,6 +505,45 @@ def squared_distances(a, b):  # (N, D), (M, D) -> (N, M)
                 lambda a, b: a.square().sum(dim=1)[:, None] + b.square().sum(dim=1) - a @ b.T,
                 "expanding the square gives a² − 2ab + b²; the 2 of the middle term is missing.",
             ),
+            Wrong(
+                lambda a, b: a.square().sum(dim=1)[:, None] + b.square().sum(dim=1) + 2 * a @ b.T,
+                "that is (a + b)², the square of the sum; of the difference it is a² − 2ab + b².",
+            ),
+            Wrong(
+                lambda a, b: a.square().sum(dim=1)[:, None] + b.square().sum(dim=1),
+                "(a − b)² is not a² + b²: the middle term, −2ab, is missing.",
+            ),
+            Wrong(
+                lambda a, b: a.square().sum(dim=1)[:, None] - b.square().sum(dim=1),
+                "(a − b)² is not a² − b²; subtract first, then square.",
+            ),
+            Wrong(
+                lambda a, b: (a @ b.T) ** 2,
+                "`a @ b.T` adds up *products* of coordinates; a distance begins with their"
+                " differences, `a[:, None] - b`.",
+            ),
+            Wrong(
+                lambda a, b: a @ b.T,
+                "`a @ b.T` adds up *products* of coordinates; a distance begins with their"
+                " differences, `a[:, None] - b`.",
+            ),
+            Wrong(
+                lambda a, b: (a[:, None] - b).abs().amax(dim=2),
+                "you took the largest difference; the squares of all coordinates are added up.",
+            ),
+            Wrong(
+                lambda a, b: (a[:, None] - b).square().amax(dim=2),
+                "you took the largest square; those of all coordinates are added up.",
+            ),
+            Wrong(
+                lambda a, b: (a[:, None] - b).sum(dim=2),
+                "you added up the differences as they are; square each one before you sum.",
+            ),
+            Wrong(
+                Looping(squared_distances),
+                "the numbers are right; but your code loops, and the exercise asks for none:"
+                " `a[:, None] - b` makes all the differences at once.",
+            ),
         ),
         hints=(
             "Which shape must the differences have, before you sum? Three axes: point of a,"
@@ -361,6 +554,8 @@ def squared_distances(a, b):  # (N, D), (M, D) -> (N, M)
         because="without a loop it is `(a[:, None] - b).square().sum(dim=2)`: (N, 1, D) with (M, D)"
         " gives (N, M, D), and the sum removes D.",
         inputs=_two_sets_of_points,
+        probe=_tables,
+        direct=True,
     ),
     Exercise(
         number="1.5",
@@ -423,6 +618,29 @@ def one_hot(labels, num_classes):  # (N,) -> (N, C)
                 "0s and 1s are the wrong way round; the 1 belongs where column and label are"
                 " equal.",
             ),
+            Wrong(
+                lambda labels, num_classes: torch.eye(len(labels), num_classes),
+                "the 1s run along the diagonal, whatever the labels are; row i needs its 1 in"
+                " column labels[i].",
+            ),
+            Wrong(
+                _label_in_its_column,
+                "you wrote the label itself into its column; a 1 belongs there.",
+            ),
+            Wrong(
+                lambda labels, num_classes: (labels[:, None] >= torch.arange(num_classes)).float(),
+                "every column up to the label's holds a 1; only the label's own shall.",
+            ),
+            Wrong(
+                lambda labels, num_classes: torch.eye(num_classes + 1)[labels],
+                "there is one column too many: labels count from 0, so the last of C classes is"
+                " number C − 1.",
+            ),
+            Wrong(
+                Looping(one_hot),
+                "the rows are right; but your code loops, and the exercise asks for none: one"
+                " comparison, or one index, reaches all rows at once.",
+            ),
         ),
         hints=(
             "Entry [i, j] answers a question: is label i equal to j?",
@@ -432,5 +650,8 @@ def one_hot(labels, num_classes):  # (N,) -> (N, C)
         because="the short way: `labels[:, None] == torch.arange(num_classes)` asks all N·C"
         " questions at once.",
         inputs=_labels,
+        probe=_rows_of_labels,
+        direct=True,
+        strict=True,
     ),
 )

@@ -25,6 +25,17 @@ class Wrong:
     says: str
 
 
+def wrongs(says: str, *answers: Any) -> tuple[Wrong, ...]:
+    """Return several wrong answers of which the same is said."""
+    return tuple(Wrong(answer, says) for answer in answers)
+
+
+ERRORS = (  # how readers predict one
+    *("error", "an error", "it raises an error", "raises an error", "it raises", "raises"),
+    *("it fails", "exception", "RuntimeError", "ValueError", "error message", "it crashes"),
+)
+
+
 @dataclass(frozen=True)
 class Also:
     """Another way to write the right prediction, such as percent or kilobytes.
