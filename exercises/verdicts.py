@@ -4,19 +4,17 @@ import contextlib
 import inspect
 import io
 import random
-import sysconfig
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from exercises.answers import files_of
+from exercises.answers import files_of, is_readers, uses_its_arguments
 from exercises.differences import difference
 from exercises.exercise import Exercise, call
 
@@ -25,11 +23,6 @@ Tell = Callable[[str | None], None]
 ROUNDS = 3
 MOST_PRINTED = 2000  # characters of what the reader's code prints
 LONGEST_MESSAGE = 200  # characters of an error's message
-
-_FOLDERS = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib")]
-_FOLDERS += [Path(torch.__file__).parent.parent, Path(__file__).parent.parent]
-LIBRARIES = tuple(str(folder.resolve()) for folder in _FOLDERS)
-INSTALLED = {"site-packages", "dist-packages"}  # there are more of them: the user's, the system's
 
 
 @contextlib.contextmanager
@@ -76,7 +69,7 @@ def _judge_once(tell: Tell, exercise: Exercise, answer: Any, seed: int) -> "Verd
     except BaseException as error:  # SystemExit and KeyboardInterrupt as well
         return _blame(error, answer)
     try:
-        sentence = _mistake(exercise, actual, expected, seed)
+        sentence = _mistake(exercise, answer, actual, expected, seed)
     except Exception as error:
         return Verdict(sentence=f"what your code returns cannot be compared: {_say(error)}")
     return Verdict(right=True) if sentence is None else Verdict(sentence=sentence)
@@ -119,16 +112,22 @@ def _names_of_inputs(exercise: Exercise, answer: Any) -> tuple[str, ...]:
     return names if direct else names[1:]
 
 
-def _mistake(exercise: Exercise, actual: "Outcome", expected: "Outcome", seed: int) -> str | None:
+def _mistake(
+    exercise: Exercise, answer: Any, actual: "Outcome", expected: "Outcome", seed: int
+) -> str | None:
     """Return the sentence about an answer's mistake, or None if it holds."""
     lengths = _lengths(_draw(exercise, seed))
     sentence = difference(actual.value, expected.value, exercise.rtol, lengths=lengths)
     meddled = set(actual.changed) - set(expected.changed)
     if sentence is None and not meddled:
         return None
+    heeds = uses_its_arguments(answer)
     for wrong in exercise.wrong:
-        if _is_like(actual, exercise, wrong.answer, seed):
+        alike = uses_its_arguments(wrong.answer) == heeds
+        if alike and _is_like(actual, exercise, wrong.answer, seed):
             return wrong.says
+    if not heeds:
+        return "your code uses none of its arguments"
     if meddled:
         return _in_place(actual, min(meddled))
     return sentence
@@ -170,7 +169,7 @@ def _blame(error: BaseException, answer: Any) -> "Verdict":
     frames = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(error.__traceback__)]
     own = files_of(answer)
     for file, line in reversed(frames):
-        if file in own or _is_outside_libraries(file):
+        if file in own or is_readers(file):
             return Verdict(sentence=f"your code raised {_say(error)}", file=file, line=line)
     return Verdict(sentence=f"calling your code raised {_say(error)}")
 
@@ -185,13 +184,6 @@ def _say(error: BaseException) -> str:
     if len(first) > LONGEST_MESSAGE:
         first, more = first[:LONGEST_MESSAGE], [""]
     return ": ".join([type(error).__name__, *filter(None, [first])]) + (" …" if more else "")
-
-
-def _is_outside_libraries(file: str) -> bool:
-    if file.startswith("<"):
-        return file.startswith(("<ipython", "<stdin", "<python-input"))
-    path = Path(file).resolve()
-    return not (str(path).startswith(LIBRARIES) or INSTALLED & {*path.parts})
 
 
 # What the reader's code prints -------------------------------------------------------------------
