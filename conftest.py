@@ -27,7 +27,8 @@ SLOWEST_FIRST = (
     "13_save_load.ipynb",
     "14_devices.ipynb",
     "test_train.py",
-    "test_exercises.py",
+    "test_limits.py",
+    "test_chapters.py",
 )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 EXACT = 1e-6  # a relative tolerance for floating-point numbers; whole numbers are then equal or not
 SMALLEST = 1e-12  # a difference below this never counts
+INTEGERS = {*"biuO"}  # NumPy's kinds; O for those that are too long for the others
 COARSE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-1, "complex64": 1e-4}
 
 
@@ -34,7 +35,8 @@ def difference(
         actual: the value to judge.
         expected: the right value: a number, bool, text, tensor, array, or a tuple, list or dict
             of such; anything else is compared with ==.
-        rtol: the tolerance for numbers, relative to the largest magnitude in `expected`.
+        rtol: the tolerance, relative to the largest magnitude in `expected`; an integer, however
+            large, must be that very one.
         reveal: whether the sentence may give away the right numbers.
         lengths: lengths of the inputs' dimensions; a factor among them hints at a missing mean.
         strict: whether another dtype or container is wrong.
@@ -240,7 +242,8 @@ def _show(number: Any) -> str:
     """Return a number as a reader would write it: whole ones whole, others with six digits."""
     if isinstance(number, bool | int | np.integer | np.bool_):
         return str(number)
-    return f"{number:.6g}"
+    is_whole = not isinstance(number, complex) and abs(number) < 1e9 and number == round(number)
+    return str(round(number)) if is_whole else f"{number:.6g}"
 
 
 # Tensors and arrays ------------------------------------------------------------------------------
@@ -291,9 +294,12 @@ def _same_values(actual: Any, expected: Any, manner: "_Manner") -> bool:
 
 
 def _are_close(actual: Any, expected: Any, tolerance: float) -> np.ndarray:
-    """Return which entries agree; NaN agrees with NaN and infinity with infinity."""
+    """Return which entries agree; NaN agrees with NaN and infinity with infinity.
+
+    Integers agree only if they are equal: they count something.
+    """
     got, right = np.asarray(actual), np.asarray(expected)
-    if got.dtype.kind == "b" or right.dtype.kind == "b":
+    if {got.dtype.kind, right.dtype.kind} <= INTEGERS:
         return np.asarray(got == right)
     if (
         got.dtype.kind in "iu"
@@ -377,7 +383,8 @@ def _factor(got: np.ndarray, right: np.ndarray, tolerance: float, manner: "_Mann
     if np.iscomplexobj(got) or (np.abs(right) > tolerance).sum() < 2:
         return None
     factor = float((got * right).sum() / (right * right).sum())
-    if not _are_close(got, factor * right, tolerance * max(abs(factor), 1e-3)).all():
+    is_one = _are_close(got, factor * right, tolerance * max(abs(factor), 1e-3)).all()
+    if not is_one or _show(factor) == "1":
         return None
     if _are_close(-got, right, tolerance).all():
         return "every entry has the wrong sign"
@@ -411,9 +418,11 @@ class _Manner:
 
     def tolerance(self, expected: Any) -> float:
         """Return the absolute tolerance: relative to the largest finite magnitude."""
-        sizes = np.abs(_wide(np.asarray(expected)))
+        entries = np.asarray(expected)
+        sizes = np.abs(_wide(entries))
         sizes = sizes[np.isfinite(sizes)]
-        return max(self.rtol * float(sizes.max(initial=0.0)), SMALLEST)
+        tolerance = max(self.rtol * float(sizes.max(initial=0.0)), SMALLEST)
+        return min(tolerance, 0.5) if entries.dtype.kind in INTEGERS else tolerance
 
     def at_least(self, rtol: float) -> "_Manner":
         """Return the same manner with a tolerance that fits a coarser dtype."""

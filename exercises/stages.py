@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from exercises.answers import is_readers
 from exercises.differences import difference
-from exercises.verdicts import is_outside_libraries
 
 NO_LOOP = "whether it does without a loop"
 
@@ -68,7 +68,7 @@ def _count_steps(answer: Callable[..., Any], inputs: tuple[Any, ...]) -> int:
 
     def trace(frame: FrameType, *_: Any) -> Any:
         nonlocal count
-        if not is_outside_libraries(frame.f_code.co_filename):
+        if not is_readers(frame.f_code.co_filename):
             return None
         count += 1
         return trace

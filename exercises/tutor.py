@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from exercises.answers import files_of, functions_of, is_unsolved
+from exercises.answers import TIMED, files_of, functions_of, is_readers, is_unsolved
 from exercises.differences import describe, difference, plain
 from exercises.exercise import Exercise
 from exercises.limits import NotStarted, Stopped, Unsendable, is_running, packed, run_limited
@@ -258,12 +258,15 @@ def _place(verdict: Verdict, answer: Any) -> str:
     source = linecache.getline(verdict.file, verdict.line).strip()
     path = Path(verdict.file)
     is_elsewhere = verdict.file not in files_of(answer) and path.is_file()
-    place = f" in line {verdict.line}" + (f" of {path.name}" if is_elsewhere else "")
+    line = verdict.line + (verdict.file == TIMED)  # IPython takes away the line with %%time
+    place = f" in line {line}" + (f" of {path.name}" if is_elsewhere else "")
     return place + (f": {source}" if source else "")
 
 
 def _unsendable(answer: Any, error: Exception) -> str:
     """Return the sentence for an answer that cannot travel to the other process."""
+    if not any(map(is_readers, files_of(answer))):
+        return f"your code is a {type(answer).__name__}, {WHICH}: pass a plain function ({error})"
     for function in functions_of(answer).values():
         used = inspect.getclosurevars(function)
         for name, value in [*used.globals.items(), *used.nonlocals.items()]:

@@ -5,19 +5,17 @@ import inspect
 import io
 import random
 import re
-import sysconfig
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from exercises.answers import files_of
+from exercises.answers import files_of, is_readers, uses_its_arguments
 from exercises.differences import difference, remark
 from exercises.examples import smallest
 from exercises.exercise import Exercise, call
@@ -29,11 +27,6 @@ ROUNDS = 3
 NUMBER = re.compile(r"\(?\[?-?\d[\d.,e+\- ]*\]?\)?")  # in a sentence; without them draws compare
 MOST_PRINTED = 2000  # characters of what the reader's code prints
 LONGEST_MESSAGE = 200  # characters of an error's message
-
-_FOLDERS = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib")]
-_FOLDERS += [Path(torch.__file__).parent.parent, Path(__file__).parent.parent]
-LIBRARIES = tuple(str(folder.resolve()) for folder in _FOLDERS)
-INSTALLED = {"site-packages", "dist-packages"}  # there are more of them: the user's, the system's
 
 
 @contextlib.contextmanager
@@ -106,9 +99,11 @@ def _explained(
     """Return the sentence about an answer's mistake: the first that holds on every draw."""
     with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
         exchanged = _order_of_parameters(exercise, answer)
-        known = None if _says_nothing(trials) else _known_mistake(exercise, trials)
+        known = None if _says_nothing(trials) else _known_mistake(exercise, answer, trials)
         if known is not None and exchanged is None:
             return known
+        if not uses_its_arguments(answer):
+            return "your code uses none of its arguments"
         meddling = next((trial for trial in failed if trial.meddled), None)
         if meddling is not None:
             return _in_place(meddling.actual, meddling.meddled[0])
@@ -117,12 +112,14 @@ def _explained(
         return sentence + _example(exercise, answer, first)
 
 
-def _known_mistake(exercise: Exercise, trials: "list[Trial]") -> str | None:
+def _known_mistake(exercise: Exercise, answer: Any, trials: "list[Trial]") -> str | None:
     """Return what is said of the mistake, prepared or general, that always gives the same."""
+    heeds = uses_its_arguments(answer)
     for wrong in exercise.wrong:
-        if all(_is_like(trial, exercise, wrong.answer) for trial in trials):
+        alike = uses_its_arguments(wrong.answer) == heeds
+        if alike and all(_is_like(trial, exercise, wrong.answer) for trial in trials):
             return wrong.says
-    for says, twin in twins(exercise):
+    for says, twin in twins(exercise) if heeds else ():
         if all(_is_like(trial, exercise, twin) for trial in trials):
             return says
     return None
@@ -269,7 +266,7 @@ def _blame(error: BaseException, answer: Any) -> "Verdict":
     frames = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(error.__traceback__)]
     own = files_of(answer)
     for file, line in reversed(frames):
-        if file in own or is_outside_libraries(file):
+        if file in own or is_readers(file):
             return Verdict(sentence=f"your code raised {_say(error)}", file=file, line=line)
     return Verdict(sentence=f"what your code gives cannot be used as it should: {_say(error)}")
 
@@ -284,14 +281,6 @@ def _say(error: BaseException) -> str:
     if len(first) > LONGEST_MESSAGE:
         first, more = first[:LONGEST_MESSAGE], [""]
     return ": ".join([type(error).__name__, *filter(None, [first])]) + (" …" if more else "")
-
-
-def is_outside_libraries(file: str) -> bool:
-    """Whether code in a file, or a notebook's cell, is the reader's own."""
-    if file.startswith("<"):
-        return file.startswith(("<ipython", "<stdin", "<python-input"))
-    path = Path(file).resolve()
-    return not (str(path).startswith(LIBRARIES) or INSTALLED & {*path.parts})
 
 
 # What the reader's code prints -------------------------------------------------------------------

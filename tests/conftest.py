@@ -22,6 +22,48 @@ def say(record_property):
     return partial(record_property, MEASURED)
 
 
+@pytest.fixture
+def known_exercises(monkeypatch):
+    """Let `check` find those of small_exercises.py beside the real ones."""
+    from small_exercises import SMALL  # with PyTorch, which other test files do not need
+
+    from exercises import tutor
+
+    find = tutor.find
+    monkeypatch.setattr(tutor, "find", lambda n: SMALL[n] if n in SMALL else find(n))
+
+
+@pytest.fixture
+def said(capfd, known_exercises):
+    """Return what a call of check prints; nothing may reach stderr."""
+    from exercises import check, tutor
+
+    def run(number, answer, exercise=None):
+        with pytest.MonkeyPatch.context() as patch:
+            if exercise is not None:
+                patch.setattr(tutor, "find", lambda _: exercise)
+            capfd.readouterr()
+            check(number, answer)
+        out, err = capfd.readouterr()
+        assert err == ""
+        return out
+
+    return run
+
+
+@pytest.fixture
+def sentence(said):
+    """Return the sentence of a check that says: not right yet."""
+
+    def run(number, answer, exercise=None):
+        (line,) = said(number, answer, exercise).splitlines()
+        begin = f"{number} is not right yet: "
+        assert line.startswith(begin), line
+        return line.removeprefix(begin)
+
+    return run
+
+
 def pytest_terminal_summary(terminalreporter):
     """Show what tests have measured, wherever they ran."""
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")

@@ -97,12 +97,7 @@ def test_the_locking_step_takes_the_versions_of_the_job(small_project):
     assert lines[-4:] == ["torch==2.10.0", "torchvision==0.25.0", uv, "-e ."]
 
 
-MODULES = [*ROOT.glob("helpers/*.py"), *ROOT.glob("exercises/*.py")]
-EXERCISES = [
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for path in sorted(MODULES)
-    if path.stem.startswith("notebook_")
-]
+CHAPTERS = [f"exercises.{path.stem}" for path in sorted(ROOT.glob("exercises/chapter_*.py"))]
 WARN = "import warnings; exec(compile({code!r}, 'x.py', 'exec'), {{'__name__': {module!r}}})"
 
 
@@ -112,9 +107,10 @@ WARN = "import warnings; exec(compile({code!r}, 'x.py', 'exec'), {{'__name__': {
     [
         ("__main__", "DeprecationWarning", "old() is deprecated", True),
         ("helpers", "DeprecationWarning", "old() is deprecated", True),
+        ("exercises.limits", "DeprecationWarning", "old() is deprecated", True),
         ("helpers.data", "DeprecationWarning", "old() is deprecated", True),
-        (EXERCISES[0], "DeprecationWarning", "old() is deprecated", True),
-        (EXERCISES[-1], "DeprecationWarning", "old() is deprecated", True),
+        (CHAPTERS[0], "DeprecationWarning", "old() is deprecated", True),
+        (CHAPTERS[-1], "DeprecationWarning", "old() is deprecated", True),
         ("torch.nn", "DeprecationWarning", "`torch.old` is deprecated", True),
         ("torch.nn", "FutureWarning", "old() is deprecated", True),
         ("some.library", "DeprecationWarning", "old() is deprecated", False),

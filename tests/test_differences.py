@@ -1,0 +1,97 @@
+"""What is said about a wrong outcome, and what counts as the same."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from exercises.differences import difference
+
+x, y = torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, 7.0]]).double(), torch.arange(9.0).reshape(3, 3)
+
+
+EYES = torch.eye(3, dtype=torch.bool)
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "words"),
+    [
+        (x.T, x, "expected shape (2, 3), got (3, 2): it is the transpose"),
+        (x.T + 1, x, "expected shape (2, 3), got (3, 2)"),
+        (y.T, y, "it is the transpose of what it should be"),
+        (x.reshape(6), x, "got (6,): the numbers are right, their arrangement is not"),
+        (x.sum(0), x.sum(1), "expected shape (2,), got (3,): as after a reduction along another"),
+        (x.sum(0, keepdim=True), x.sum(1, keepdim=True), "got (1, 3): as after a reduction"),
+        (x, x.sum(), "expected shape (), got (2, 3): is a sum or a mean missing?"),
+        (-x, x, "every entry has the wrong sign"),
+        (x / 2, x, "every entry is 0.5 times what it should be"),
+        (x * 6, x, "every entry is 6 times what it should be; 6 is a length in the inputs: a sum"),
+        (x / 6, x, "6 is a length in the inputs: a mean in place of a sum?"),
+        (x * 0, x, "every entry is 0"),
+        (x + 1.5, x, "every entry is 1.5 too large"),
+        (x - 1.5, x, "every entry is 1.5 too small"),
+        (x.flip(0), x, "the numbers are right, their order is not"),
+        (x.clamp(min=0), x, "1 of 6 entries differs, at [0, 1]: expected -2, got 0"),
+        (x.clamp(max=3), x, "3 of 6 entries differ, the first at [1, 0]: expected 4, got 3"),
+        (x / x.clamp(min=0), x, "1 of 6 entries is infinite, at [0, 1]"),
+        (x.log(), x, "1 of 6 entries is NaN, at [0, 1]"),
+        (x.float(), x, "expected float64, got float32: compute in float64 throughout"),
+        (x > 0, x, "expected float64, got bool"),
+        (~EYES, EYES, "every entry is the opposite of what it should be"),
+        (~EYES & EYES, EYES, "3 of 9 entries differ, the first at [0, 0]: expected True, got F"),
+        (x.numpy(), x, "expected a tensor of shape (2, 3), got a NumPy array of shape (2, 3)"),
+        (x.tolist(), x, "expected a tensor of shape (2, 3), got a list with 2 entries"),
+        (None, x, "expected a tensor of shape (2, 3), got None; is a return missing?"),
+        (1.0, x.sum(), "expected a tensor of shape (), got a number"),
+        (-x.sum(), x.sum(), "expected 18, got -18: the sign is flipped"),
+        (x.mean(), x.sum(), "0.166667 times as much; 6 is a length in the inputs: a mean in place"),
+        (x.sum() + 1, x.sum(), "expected 18, got 19"),
+        ((x, -x), (x, x), "at position 1: every entry has the wrong sign"),
+        ({"the loss": 1, "the slope": 2}, {"the loss": 1, "the slope": 3}, "in the slope: expec"),
+        ({"the loss": 1}, {"the loss": 1, "the slope": 3}, "'the slope' is missing"),
+        ({"the loss": 1}, {}, "'the loss' is one too many"),
+        (3, {"the loss": 1, "the slope": 2}, "expected the loss, the slope; got a number"),
+        (float("inf"), 1.0, "expected 1, got inf"),
+        (1.0, float("inf"), "expected inf, got 1"),
+        (1e300, 1e-300, "expected 1e-300, got 1e+300"),
+        (8_000_004, 8_000_000, "expected 8000000, got 8000004"),
+        (8_000_004.0, 8_000_000, "expected 8000000, got 8000004"),
+        (2**60 + 1, 2**60, "expected 1152921504606846976, got 1152921504606846977"),
+        (
+            torch.tensor([8_000_004, 1]),
+            torch.tensor([8_000_000, 1]),
+            "expected 8000000, got 8000004",
+        ),
+        (nn.Linear(1, 1), x, "got a Linear; did you mean to call it?"),
+        (np.array(["a", "b"]), np.ones(2), "expected float64, got <U1"),
+        (x.to_sparse(), -x, "every entry has the wrong sign"),
+        (x.to("meta"), x[:1], "expected shape (1, 3), got (2, 3)"),
+    ],
+)
+def test_differences(actual, expected, words):
+    assert words in difference(actual, expected, lengths=frozenset({5, 6}))
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected"),
+    [
+        (x + 1e-9, x),
+        (nn.Parameter(x), x),
+        (torch.tensor([1.0, float("nan"), float("inf")]), torch.tensor([1, np.nan, np.inf])),
+        (torch.tensor([1e-15, 1.0]).double(), torch.tensor([0.0, 1.0]).double()),
+        (torch.tensor([1e-17]).double(), torch.zeros(1).double()),
+        (x.float() * (1 + 1e-6), x.float()),
+        (x.bfloat16(), x.bfloat16()),
+        ([x, (x, 1)], (x, [x, 1.0])),
+        (torch.empty(0), torch.empty(0)),
+        (x.to_sparse(), x),
+        (x * 1j, x * 1j),
+        ((x * 1j).conj(), -x * 1j),
+        (None, None),
+        (8e6, 8_000_000),
+        (0.1 * 350, 35),
+        (8_000_004, 8e6),
+    ],
+)
+def test_no_difference(actual, expected):
+    assert difference(actual, expected) is None
