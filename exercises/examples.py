@@ -36,6 +36,8 @@ def smallest(
             shown = [_shown(right), _shown(came)]
         except Exception:  # cannot be cut so, or not be written down
             continue
+        if "nan" in shown[0] or "inf" in shown[0]:  # cut too small, as one number for a spread
+            continue
         if len(call) <= LONGEST and max(map(len, shown)) <= LONGEST and fails(came, right):
             return f"\n    {call}\n    should give {shown[0]}\n    and gives   {shown[1]}"
     return ""
