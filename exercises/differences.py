@@ -43,9 +43,16 @@ def difference(
         patterns: whether to look for one mistake that explains every entry.
     """
     sentence = _difference(actual, expected, _Manner(rtol, reveal, lengths, patterns))
-    if actual is None and expected is not None:
+    if _is_nothing(actual) and expected is not None:
         return f"{sentence}; is a return missing?" if reveal else sentence
     return remark(actual, expected) if sentence is None and strict else sentence
+
+
+def _is_nothing(actual: Any) -> bool:
+    """Whether it is None, or None is the one thing that a probe has found."""
+    return actual is None or (
+        isinstance(actual, dict) and len(actual) == 1 and None in actual.values()
+    )
 
 
 def remark(actual: Any, expected: Any) -> str | None:
@@ -258,7 +265,10 @@ def _of_arrays(actual: Any, expected: Any, manner: "_Manner") -> str | None:
     manner = manner.at_least(coarse)
     if tuple(actual.shape) != tuple(expected.shape):
         return _wrong_shape(actual, expected, manner)
-    return _of_entries(_numpy(actual), _numpy(expected), manner)
+    got = _numpy(actual)
+    if got.dtype.kind not in "biufc":
+        return f"expected {_dtype(expected)}, got {_dtype(actual)}"
+    return _of_entries(got, _numpy(expected), manner)
 
 
 def _numpy(value: Any) -> np.ndarray:

@@ -63,7 +63,10 @@ def judge(tell: Tell, exercise: Exercise, answer: Any, seed: int, dtype: torch.d
         try:
             trials.append(_tried(tell, exercise, answer, seed + round_))
         except _Raised as raised:
-            return _blame(raised.error, answer)
+            exchanged = _order_of_parameters(exercise, answer)
+            return Verdict(sentence=exchanged) if exchanged else _blame(raised.error, answer)
+        except _CannotBeCompared as reason:
+            return Verdict(sentence=f"what your code returns cannot be compared: {reason}")
     failed = [trial for trial in trials if not trial.holds]
     if failed:
         return Verdict(sentence=_explained(exercise, answer, trials, failed))
@@ -85,7 +88,7 @@ def _tried(tell: Tell, exercise: Exercise, answer: Any, seed: int) -> "Trial":
             actual.value, expected.value, exercise.rtol, lengths=lengths, strict=exercise.strict
         )
     except Exception as error:
-        sentence = f"what your code returns cannot be compared: {_say(error)}"
+        raise _CannotBeCompared(_say(error)) from error
     meddled = sorted(set(actual.changed) - set(expected.changed))
     return Trial(seed, actual, expected, sentence, tuple(meddled))
 
@@ -345,6 +348,10 @@ class Trial:
     def holds(self) -> bool:
         """Whether nothing is different."""
         return self.sentence is None and not self.meddled
+
+
+class _CannotBeCompared(Exception):
+    """What an answer returns is of a strange kind."""
 
 
 class _Raised(Exception):

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 MEASURED = "measured"
+STARTING = "(The process that tries answers is starting: a few seconds, once.)\n"
 
 
 @pytest.fixture
@@ -46,22 +47,31 @@ def said(capfd, known_exercises):
             check(number, answer)
         out, err = capfd.readouterr()
         assert err == ""
-        return out
+        return out.removeprefix(STARTING)
 
     return run
 
 
 @pytest.fixture
 def sentence(said):
-    """Return the sentence of a check that says: not right yet."""
+    """Return the sentence of a check that says: not right yet; without the example below it."""
 
     def run(number, answer, exercise=None):
-        (line,) = said(number, answer, exercise).splitlines()
+        line, *example = said(number, answer, exercise).splitlines()
+        assert len(example) in (0, 3) and all(row.startswith("    ") for row in example)
         begin = f"{number} is not right yet: "
         assert line.startswith(begin), line
         return line.removeprefix(begin)
 
     return run
+
+
+@pytest.fixture
+def no_process_yet(monkeypatch):
+    """Leave the process that is there for the tests that come after."""
+    from exercises import limits
+
+    monkeypatch.setattr(limits, "_kept", [])
 
 
 def pytest_terminal_summary(terminalreporter):

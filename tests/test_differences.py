@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from exercises.differences import difference
+from exercises.differences import difference, remark
 
 x, y = torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, 7.0]]).double(), torch.arange(9.0).reshape(3, 3)
 
@@ -20,8 +20,7 @@ EYES = torch.eye(3, dtype=torch.bool)
         (x.T + 1, x, "expected shape (2, 3), got (3, 2)"),
         (y.T, y, "it is the transpose of what it should be"),
         (x.reshape(6), x, "got (6,): the numbers are right, their arrangement is not"),
-        (x.sum(0), x.sum(1), "expected shape (2,), got (3,): as after a reduction along another"),
-        (x.sum(0, keepdim=True), x.sum(1, keepdim=True), "got (1, 3): as after a reduction"),
+        (x.sum(0), x.sum(1), "expected shape (2,), got (3,)"),
         (x, x.sum(), "expected shape (), got (2, 3): is a sum or a mean missing?"),
         (-x, x, "every entry has the wrong sign"),
         (x / 2, x, "every entry is 0.5 times what it should be"),
@@ -35,21 +34,20 @@ EYES = torch.eye(3, dtype=torch.bool)
         (x.clamp(max=3), x, "3 of 6 entries differ, the first at [1, 0]: expected 4, got 3"),
         (x / x.clamp(min=0), x, "1 of 6 entries is infinite, at [0, 1]"),
         (x.log(), x, "1 of 6 entries is NaN, at [0, 1]"),
-        (x.float(), x, "expected float64, got float32: compute in float64 throughout"),
-        (x > 0, x, "expected float64, got bool"),
+        (x > 0, x, "5 of 6 entries differ, the first at [0, 1]: expected -2, got False"),
         (~EYES, EYES, "every entry is the opposite of what it should be"),
         (~EYES & EYES, EYES, "3 of 9 entries differ, the first at [0, 0]: expected True, got F"),
-        (x.numpy(), x, "expected a tensor of shape (2, 3), got a NumPy array of shape (2, 3)"),
         (x.tolist(), x, "expected a tensor of shape (2, 3), got a list with 2 entries"),
         (None, x, "expected a tensor of shape (2, 3), got None; is a return missing?"),
-        (1.0, x.sum(), "expected a tensor of shape (), got a number"),
+        (1.0, x.sum(), "expected 18, got 1"),
         (-x.sum(), x.sum(), "expected 18, got -18: the sign is flipped"),
         (x.mean(), x.sum(), "0.166667 times as much; 6 is a length in the inputs: a mean in place"),
         (x.sum() + 1, x.sum(), "expected 18, got 19"),
         ((x, -x), (x, x), "at position 1: every entry has the wrong sign"),
         ({"the loss": 1, "the slope": 2}, {"the loss": 1, "the slope": 3}, "in the slope: expec"),
-        ({"the loss": 1}, {"the loss": 1, "the slope": 3}, "'the slope' is missing"),
-        ({"the loss": 1}, {}, "'the loss' is one too many"),
+        ({"the loss": 1}, {"the loss": 1, "the slope": 3}, "the slope is missing"),
+        ({"the loss": 2}, {"the loss": 1, "the slope": 3}, "in the loss: expected 1, got 2"),
+        ({"the loss": 1}, {}, "the loss is one too many"),
         (3, {"the loss": 1, "the slope": 2}, "expected the loss, the slope; got a number"),
         (float("inf"), 1.0, "expected 1, got inf"),
         (1.0, float("inf"), "expected inf, got 1"),
@@ -91,7 +89,31 @@ def test_differences(actual, expected, words):
         (8e6, 8_000_000),
         (0.1 * 350, 35),
         (8_000_004, 8e6),
+        (x.float(), x),
+        (x.numpy(), x),
+        (x.numpy(), x.numpy()),
+        (18.0, x.sum()),
+        (torch.arange(3.0), torch.arange(3)),
     ],
 )
 def test_no_difference(actual, expected):
     assert difference(actual, expected) is None
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "words"),
+    [
+        (x.float(), x, "expected float64, got float32"),
+        (x.numpy(), x, "expected a tensor of shape (2, 3), got a NumPy array of shape (2, 3)"),
+        (18.0, x.sum(), "expected a tensor of shape (), got a number"),
+        ([x, x], (x, x), "expected a tuple with 2 entries, got a list with 2 entries"),
+        ({"a": [x.float()]}, {"a": [x]}, "expected float64, got float32"),
+        (x, x, None),
+        (nn.Parameter(x), x, None),
+        (torch.Size([2]), (2,), None),
+    ],
+)
+def test_what_is_only_unusual_is_a_remark_unless_the_prompt_is_strict(actual, expected, words):
+    assert difference(actual, expected) is None
+    assert remark(actual, expected) == words
+    assert difference(actual, expected, strict=True) == words

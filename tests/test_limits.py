@@ -141,12 +141,6 @@ def test_a_scripted_function_is_named_with_the_cure(sentence):
 # A system that gives no process ------------------------------------------------------------------
 
 
-@pytest.fixture
-def no_process_yet(monkeypatch):
-    """Leave the process that is there for the tests that come after."""
-    monkeypatch.setattr(limits, "_kept", [])
-
-
 def test_a_process_that_has_ended_gives_way_to_a_new_one(said, monkeypatch, no_process_yet):
     """It ends after ten idle minutes, or by the hand of a user who looks for memory."""
     dead = limits._Worker()

@@ -10,6 +10,7 @@ import torch
 from small_exercises import PROJECT, RATIO, Halve, cell, project, ratio
 from torch import nn
 
+from conftest import STARTING
 from exercises import check, hint, solution, tutor
 
 # The fixed lines ---------------------------------------------------------------------------------
@@ -42,9 +43,29 @@ def test_hints_come_one_by_one_and_the_last_one_again(known_exercises, capsys, m
 
 def test_solution_shows_the_source(known_exercises, capsys):
     solution("99.1")
-    assert (
-        capsys.readouterr().out == 'def project(x, w):\n    """Return x @ w."""\n    return x @ w\n'
+    code, why = capsys.readouterr().out.split("\n\n")
+    assert code == 'def project(x, w):\n    """Return x @ w."""\n    return x @ w'
+    assert why == "# Why: rows times columns.\n"
+
+
+def test_the_solution_of_a_prediction_is_the_number_the_way_and_the_experiment(
+    known_exercises, capsys
+):
+    solution("99.3")
+    shown = capsys.readouterr().out
+    assert shown.startswith(
+        "# The answer is 2. a nudge. nearly all.\n\n# Why: rows times columns.\n"
     )
+    namespace = {"torch": torch}
+    exec(shown, namespace)  # all of it can be pasted into a cell
+    assert abs(namespace["ratio"]() - 2) < 0.01
+    assert shown.endswith("\nratio()\n")
+
+
+def test_the_first_check_says_that_it_starts_up(capfd, known_exercises, no_process_yet):
+    check("99.1", project)
+    check("99.1", project)
+    assert capfd.readouterr().out.count(STARTING) == 1
 
 
 @pytest.mark.parametrize("call", [lambda n: check(n, 1), hint, solution])
@@ -73,7 +94,7 @@ def predicting(value):
     return replace(RATIO, solution=lambda: value, wrong=(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("value", [2, 2.0, torch.tensor(2.0), np.float64(2), np.array(2), 1.99])
+@pytest.mark.parametrize("value", [2, torch.tensor([2.0]), np.float64(2), "2", (2,), 1.99])
 def test_right_predictions(said, value):
     assert said("99.3", value) == "99.3 is right: rows times columns.\n"
 
@@ -87,10 +108,11 @@ def test_right_predictions(said, value):
         (-2, "the size is right, the sign is not"),
         (-7, "-7 has the wrong sign"),
         (float("nan"), "that is NaN"),
-        ("2", "expected a number, got a text"),
+        ("about 3", "3 is too large. a nudge."),
+        ("much", "expected a number, got a text. a nudge."),
         (True, "expected a number, got True or False"),
-        ([2.0], "expected a number, got a list with 1 entry"),
-        (torch.tensor([2.0]), "expected a number, got a tensor of shape (1,)"),
+        ([2.0, 1.0], "expected a number, got a list with 2 entries"),
+        (torch.tensor([2.0, 1.0]), "expected a number, got a tensor of shape (2,)"),
         (ratio, "expected a number, got a function; did you mean to call it?"),
         (Halve, "expected a number, got the class Halve"),
     ],
@@ -114,9 +136,9 @@ def test_wrong_predictions(sentence, value, words):
         (torch.float64, torch.float64, torch.float32, "torch.float32 is not it"),
         (7, 7, 8, "8 is too large"),
         (7, 7.0, None, "not solved yet"),
-        (torch.arange(3), torch.arange(3), torch.zeros(3), "expected int64, got float32"),
+        (torch.arange(3), torch.arange(3.0), torch.zeros(3), "every entry is 0"),
         (torch.arange(3), torch.arange(3), torch.tensor([0, 1, 3]), "1 of 3 entries differs"),
-        (np.ones(2), np.ones(2), torch.ones(2), "expected a NumPy array of shape (2,), got a te"),
+        (np.ones(2), torch.ones(2), "two", "expected a NumPy array of shape (2,), got a text"),
         (0.0, 1e-14, 1e-3, "0.001 is too large"),
         (1 + 2j, 1 + 2j, 1 - 2j, "1-2j is not it"),
     ],

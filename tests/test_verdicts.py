@@ -211,7 +211,7 @@ def test_an_error_outside_the_readers_lines_is_said_as_such(sentence):
     exercise = replace(PROJECT, probe=probe, solution=lambda x, w: fine)
     answer = sentence("99.1", cell("def project(x, w): return 3")["project"], exercise)
     error = "AttributeError: 'int' object has no attribute 'nonsense'"
-    assert answer == f"calling your code raised {error}"
+    assert answer == f"what your code gives cannot be used as it should: {error}"
 
 
 def test_an_error_without_source_has_the_number_of_the_line(sentence):
