@@ -1,6 +1,7 @@
 """What a reader means by a predicted value: 2 is also written "about 2", (2,) or tensor([2.])."""
 
 import ast
+import math
 import operator
 import re
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ from torch import Tensor
 
 NUMBER = re.compile(r"[-+−]?(?:\d+(?:[,_]\d{3})*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*%?")
 LEADING = re.compile(NUMBER.pattern + r"(?:[:;,(]|\.(?!\d)| because| since)")
+ROOT = re.compile(r"(?:(?:math|np|torch)\.)?(?:sqrt|√) *\(? *(\d+(?:\.\d+)?) *\)?")
 WORDS = {
     **{"zero": 0, "nothing": 0, "one": 1, "once": 1, "two": 2, "twice": 2, "double": 2},
     **{"doubles": 2, "doubled": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7},
@@ -88,6 +90,7 @@ def _are_groups_of_thousands(answer: tuple[Any, ...]) -> bool:
 
 def _number_in(text: str) -> Any:
     """The number at the beginning of a text, or the only one in it; sums are computed."""
+    text = ROOT.sub(lambda root: f"{math.sqrt(float(root[1])):.17g}", text)
     value = _computed(text)
     if value is not None:
         return value
