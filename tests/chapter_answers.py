@@ -97,7 +97,7 @@ def notebook_space(number):
     """
     space = {"__name__": "__main__", "device": torch.device("cpu")}
     for statement, file in _statements_above(number):
-        with contextlib.suppress(NameError):  # it needs what a cell has computed
+        with contextlib.suppress(NameError, AttributeError):  # it needs what a cell has computed
             exec(compile(ast.Module([statement], []), file, "exec"), space)
     return space
 
@@ -136,10 +136,12 @@ def _kept_statements(source):
 
 
 def _is_constant(statement):
+    """Whether it gives a name to numbers and texts, or to something that has a name."""
     if not isinstance(statement, ast.Assign):
         return False
-    costly = (ast.Call, ast.Subscript, ast.ListComp, ast.DictComp, ast.Await, ast.Yield)
-    return not any(isinstance(node, costly) for node in ast.walk(statement))
+    plain = (ast.Constant, ast.Tuple, ast.List, ast.Attribute, ast.Name, ast.UnaryOp)
+    parts = (ast.expr_context, ast.unaryop)
+    return all(isinstance(node, (*plain, *parts)) for node in ast.walk(statement.value))
 
 
 def _run_cell(code, space):
