@@ -1,9 +1,11 @@
 """The exercises of notebook 13: what has to be in a file, and getting it back out."""
 
 import copy
+import io
 import os
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ def _integer(generator: Generator, low: int, high: int) -> int:
     return int(torch.randint(low, high, (), generator=generator))
 
 
-# 11.1 --------------------------------------------------------------------------------------------
+# 13.1 --------------------------------------------------------------------------------------------
 
 
 def entries() -> int:
@@ -34,7 +36,7 @@ def entries() -> int:
     return len(net.state_dict())
 
 
-# 11.2 --------------------------------------------------------------------------------------------
+# 13.2 --------------------------------------------------------------------------------------------
 
 
 def numbers_in_adams_state() -> int:
@@ -47,7 +49,7 @@ def numbers_in_adams_state() -> int:
     return sum(tensor.numel() for entry in state.values() for tensor in entry.values())
 
 
-# 11.3 --------------------------------------------------------------------------------------------
+# 13.3 --------------------------------------------------------------------------------------------
 
 
 def train_and_keep_best(
@@ -113,6 +115,38 @@ def _better_than_the_last(model: nn.Module, train_epoch: Any, validate: Any, epo
     return best
 
 
+def _live_state(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+    model.load_state_dict(train_and_keep_best(model, train_epoch, validate, epochs))
+    return model.state_dict()
+
+
+def _one_epoch_more(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+    return train_and_keep_best(model, train_epoch, validate, epochs + 1)
+
+
+def _the_worst(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+    return train_and_keep_best(model, train_epoch, lambda m: 1 - validate(m), epochs)
+
+
+def _the_first(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+    states = []
+    for _ in range(epochs):
+        train_epoch(model)
+        validate(model)
+        states.append(copy.deepcopy(model.state_dict()))
+    return states[0]
+
+
+def _nothing_below_one(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+    best_accuracy, best = 1.0, {}
+    for _ in range(epochs):
+        train_epoch(model)
+        accuracy = validate(model)
+        if accuracy > best_accuracy:
+            best_accuracy, best = accuracy, copy.deepcopy(model.state_dict())
+    return best
+
+
 def _the_model(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> nn.Module:
     return model
 
@@ -135,25 +169,56 @@ def _kept_state(answer: Any, start: float, accuracies: list[float]) -> Any:
     linear = nn.Linear(3, 5)
     nn.init.constant_(linear.bias, start)
     model = nn.Sequential(linear, nn.BatchNorm1d(5))
-    scores = iter(accuracies)
-    best = answer(model, _one_epoch, lambda _: next(scores, accuracies[-1]), len(accuracies))
+    course = _Course(accuracies)
+    best = answer(model, course.train_epoch, course.validate, len(accuracies))
+    trained = course.trained
     _one_epoch(model)
     if not isinstance(best, dict):  # by name: what is in it does not matter
-        return {nn.Sequential: "the model", tuple: "a tuple"}.get(type(best), best)
+        kinds = {nn.Sequential: "the model", tuple: "several things", list: "several things"}
+        return kinds.get(type(best), best)
     return {
+        "whose state it is, looked at after one more epoch": _epoch_of(best, start),
         "the names of its entries": list(best),
         "the bias, looked at after one more epoch": best.get("0.bias"),
         "the running mean, looked at after one more epoch": best.get("1.running_mean"),
+        "how often it trained": trained,
     }
 
 
+def _epoch_of(state: Any, start: float) -> str:
+    """Say which epoch a state belongs to; each adds a half to the bias."""
+    bias = state.get("0.bias")
+    if not isinstance(bias, Tensor) or not bias.numel():
+        return "none at all"
+    epochs = (bias.detach().flatten()[0].item() - start) * 2
+    is_one = bool((bias == bias.flatten()[0]).all()) and abs(epochs - round(epochs)) < 1e-3
+    return f"that of epoch {round(epochs)}" if is_one else "that of no epoch"
+
+
+class _Course:
+    """A training that counts its epochs, with accuracies that are known beforehand."""
+
+    def __init__(self, accuracies: list[float]) -> None:
+        self.accuracies = accuracies
+        self.trained = 0
+
+    def train_epoch(self, model: nn.Module) -> None:
+        self.trained += 1
+        _one_epoch(model)
+
+    def validate(self, _: nn.Module) -> float:
+        """Return the accuracy after the last epoch, however often it is asked for."""
+        return self.accuracies[min(max(self.trained, 1), len(self.accuracies)) - 1]
+
+
 def _accuracies(generator: Generator) -> tuple[Any, ...]:
-    """Return accuracies whose best is neither the first nor the last rise."""
-    low = [round(0.1 + 0.05 * _integer(generator, 0, 5), 2) for _ in range(2)]
-    return float(torch.rand((), generator=generator)), [low[0], 0.9, low[1], 0.6, 0.5]
+    """Return accuracies whose best, worst, last rise and neighbours are epochs of their own."""
+    first = round(0.3 + 0.05 * _integer(generator, 0, 5), 2)
+    accuracies = [first, 0.2, 0.9, 0.5, 0.4, 0.1, 0.6, 0.55]
+    return float(torch.rand((), generator=generator)), accuracies
 
 
-# 11.4 --------------------------------------------------------------------------------------------
+# 13.4 --------------------------------------------------------------------------------------------
 
 
 def load_matching(model: nn.Module, state: State) -> list[str]:
@@ -207,17 +272,79 @@ def _no_buffers(model: nn.Module, state: State) -> list[str]:
     return [name for name in state if name not in fitting]
 
 
+def _assigned(model: nn.Module, state: State) -> list[str]:
+    left_out = load_matching(model, state)
+    fitting = {name: tensor for name, tensor in state.items() if name not in left_out}
+    model.load_state_dict(fitting, strict=False, assign=True)
+    return left_out
+
+
+def _taken_out(model: nn.Module, state: State) -> list[str]:
+    left_out = load_matching(model, state)
+    for name in left_out:
+        state.pop(name)
+    return left_out
+
+
+def _strange_names_alone(model: nn.Module, state: State) -> list[str]:
+    own = model.state_dict()
+    return [name for name in load_matching(model, state) if name not in own]
+
+
+def _other_shapes_alone(model: nn.Module, state: State) -> list[str]:
+    own = model.state_dict()
+    return [name for name in load_matching(model, state) if name in own]
+
+
+def _in_the_models_order(model: nn.Module, state: State) -> list[str]:
+    left_out, own = load_matching(model, state), model.state_dict()
+    return [n for n in own if n in left_out] + [n for n in left_out if n not in own]
+
+
+def _by_the_alphabet_too(model: nn.Module, state: State) -> list[str]:
+    return sorted(load_matching(model, state))
+
+
+def _with_broadcasting(model: nn.Module, state: State) -> list[str]:
+    left_out, own = [], model.state_dict()
+    for name, tensor in state.items():
+        try:
+            own[name].copy_(tensor)
+        except (KeyError, RuntimeError):
+            left_out.append(name)
+    return left_out
+
+
+def _how_many(model: nn.Module, state: State) -> int:
+    return len(load_matching(model, state))
+
+
 def _after_matching(answer: Any, model: nn.Module, state: State) -> dict[str, Any]:
+    before = {name: tensor.clone() for name, tensor in state.items()}
     try:
         names = answer(model, state)
     except RuntimeError as error:
         if "size mismatch" not in str(error):
             raise
         names = "an error of load_state_dict: size mismatch"
-    for tensor in state.values():  # whoever shares its memory with the state shows it now
+    after = {_now(name): t.clone() for name, t in model.state_dict().items()}
+    kept = list(before) == list(state) and all(torch.equal(before[n], state[n]) for n in before)
+    for tensor in state.values():
         tensor.mul_(2)
-    after = {f"the model's {name} afterwards": t.clone() for name, t in model.state_dict().items()}
-    return {"the names left out": names, **after}
+    later = model.state_dict()
+    shared = [name for name, tensor in later.items() if not torch.equal(tensor, after[_now(name)])]
+    return {
+        "the names left out": names,
+        **after,
+        "what shares its memory with `state`": shared,
+        "whether `state` is as it was": kept,
+        "the modes": [module.training for module in model.modules()],
+        "what trains": [name for name, p in model.named_parameters() if p.requires_grad],
+    }
+
+
+def _now(name: str) -> str:
+    return f"the model's {name} afterwards"
 
 
 def _changed_model(generator: Generator) -> tuple[Any, ...]:
@@ -225,10 +352,10 @@ def _changed_model(generator: Generator) -> tuple[Any, ...]:
     width = _integer(generator, 4, 8)
     model = nn.Sequential(nn.Linear(3, width), nn.BatchNorm1d(width), nn.Linear(width, 2)).double()
     other = nn.Sequential(nn.Linear(3, width), nn.BatchNorm1d(width)).double()
-    state = dict(other.state_dict())
-    state["2.weight"] = torch.zeros(width, 2)
-    state["2.bias"] = torch.zeros(3)
-    state["3.weight"] = torch.zeros(1)
+    state = {"3.weight": torch.zeros(1), "2.weight": torch.zeros(width, 2)}
+    state |= other.state_dict()
+    state["2.bias"] = torch.zeros(1)  # copy_ would broadcast it
+    state["1.num_batches_tracked"] = torch.tensor(7)
     del state["1.weight"]
     for name, tensor in state.items():
         if tensor.is_floating_point():
@@ -237,7 +364,7 @@ def _changed_model(generator: Generator) -> tuple[Any, ...]:
     return model, state
 
 
-# 11.5 --------------------------------------------------------------------------------------------
+# 13.5 --------------------------------------------------------------------------------------------
 
 
 def load_newest(folder: Path) -> dict[str, Any]:
@@ -304,6 +431,32 @@ def _first_alone(folder: Path) -> Any:
         return None
 
 
+def _eof_alone(folder: Path) -> Any:
+    for path in sorted(folder.glob("epoch_*.pt"), key=_by_epoch, reverse=True):
+        try:
+            return torch.load(path, weights_only=True)
+        except EOFError:
+            continue
+    return None
+
+
+def _its_epoch(folder: Path) -> Any:
+    return load_newest(folder)["epoch"]
+
+
+def _its_path(folder: Path) -> Any:
+    return folder / f"epoch_{_its_epoch(folder)}.pt"
+
+
+def _cleaned_up(folder: Path) -> Any:
+    for path in sorted(folder.glob("epoch_*.pt"), key=_by_epoch, reverse=True):
+        try:
+            return torch.load(path, weights_only=True)
+        except Exception:
+            path.unlink()
+    return None
+
+
 def _up_to_the_damage(folder: Path) -> Any:
     state = None
     for path in sorted(folder.glob("epoch_*.pt"), key=_by_epoch):
@@ -314,30 +467,40 @@ def _up_to_the_damage(folder: Path) -> Any:
     return state
 
 
+@cache
+def _file_of(epoch: int) -> bytes:
+    """Return a checkpoint's file; that of epoch 5 is the largest."""
+    buffer = io.BytesIO()
+    weight = torch.full((300 if epoch == 5 else 3,), float(epoch))
+    torch.save({"epoch": epoch, "weight": weight}, buffer)
+    return buffer.getvalue()
+
+
 def _from_folder(answer: Any, epochs: list[int], newest_whole: int, empty: int) -> Any:
-    """Write a file for each epoch, 4 and those after `newest_whole` damaged; load the newest."""
+    """Write a file for each epoch, 4, 9 and those after `newest_whole` damaged; load the newest."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for minute, epoch in enumerate(epochs):
             path = folder / f"epoch_{epoch}.pt"
-            size = 300 if epoch == 5 else 3
-            torch.save({"epoch": epoch, "weight": torch.full((size,), float(epoch))}, path)
-            if epoch > newest_whole or epoch == 4:
-                content = path.read_bytes()
-                path.write_bytes(b"" if epoch == empty else content[: len(content) // 2])
+            content = _file_of(epoch)
+            if epoch > newest_whole or epoch in (4, 9):
+                content = b"" if epoch == empty else content[: len(content) // 2]
+            path.write_bytes(content)
             os.utime(path, (60 * minute, 60 * minute))
         try:
             state = answer(folder)
         except (RuntimeError, EOFError) as error:  # that of torch.load, the answer let it through
             state = type(error).__name__
         left = sorted(path.name for path in folder.iterdir())
+    if isinstance(state, Path):  # of a folder that has another name each time
+        state = Path(state.name)
     return {"what was loaded": state, "the files in the folder afterwards": left}
 
 
 def _epochs(generator: Generator) -> tuple[Any, ...]:
     """Return epochs of one and two digits, in the order of saving; 5 is the largest file."""
-    first = _integer(generator, 10, 14)
-    epochs = [first + 2, 2, 3, first, 5, 9, 4, first + 1, 7]
+    first = _integer(generator, 20, 28)
+    epochs = [first + 2, 2, 7, first, 5, 9, 3, 4, first + 1, 6]
     return epochs, first, first + 1 + _integer(generator, 0, 2)
 
 
@@ -364,10 +527,31 @@ EXERCISES = (
                 "`num_batches_tracked` counts the batches.",
             ),
             Wrong(9, "you gave the convolution a bias; it was made with `bias=False`."),
-            Wrong(3, "that is the number of layers with entries; each has more than one or two."),
+            Wrong(3, "that is the number of layers with entries; some have more than one."),
+            Wrong(
+                4,
+                "the three buffers of the batch normalisation are missing, and so is one of its "
+                "two parameters, or one of the linear layer.",
+            ),
+            Wrong(
+                6,
+                "batch normalisation has five entries: weight, bias, `running_mean`, `running_var` "
+                "and `num_batches_tracked`.",
+            ),
+            Wrong(10, "ReLU and Flatten own nothing, and the convolution has no bias."),
+            Wrong(
+                34_745,
+                "that is how many numbers lie in the entries; the question is how many entries.",
+            ),
+            Wrong(
+                34_732,
+                "that is how many numbers the parameters hold; the question is how many entries "
+                "there are, with the buffers.",
+            ),
         ),
         hints=(
-            "Which of the five layers own tensors at all?",
+            "Go from layer to layer: which own tensors, and how many, parameters and buffers "
+            "together?",
             "Batch normalisation has two parameters and three buffers.",
             "1 for the convolution without a bias, 5 for the batch normalisation, 2 for the "
             "linear layer.",
@@ -398,9 +582,15 @@ EXERCISES = (
             Wrong(47, "the steps are counted for each parameter tensor, not once for all."),
             Wrong(
                 69,
-                "the count of steps is one number for each parameter tensor, not one for "
-                "each number in it.",
+                "that would be three numbers for each number of the net, but there are two: the "
+                "parameters themselves are not in the state, and the steps are counted once for "
+                "each parameter *tensor*.",
             ),
+            Wrong(73, "the parameters themselves are not in Adam's state: take their 23 away."),
+            Wrong(38, "you left out the biases; they are parameters, with averages, like others."),
+            Wrong(36, "you left out the biases, and the count of steps of each tensor."),
+            Wrong(40, "you left out the biases; they are parameters, with averages, like others."),
+            Wrong(92, "Adam keeps two averages for each number, and a count for each *tensor*."),
             Wrong(12, "that is the number of tensors; the question is how many numbers they hold."),
         ),
         hints=(
@@ -442,8 +632,21 @@ EXERCISES = (
             ),
             Wrong(
                 _too_late,
-                "you copy when training is over, and by then the tensors hold the last epoch; "
-                "copy at the moment when an epoch turns out best.",
+                "that is the state of the last epoch. Is `best_accuracy` set whenever an epoch is "
+                "better? And do you copy at that moment? When training is over, the tensors hold "
+                "the last epoch.",
+            ),
+            Wrong(
+                _live_state,
+                "the weights are those of the best epoch, but what you return is the model's own "
+                "state, and the next epoch changes it; return the copy itself.",
+            ),
+            Wrong(_one_epoch_more, "you train one epoch too many: `range(epochs)` has them all."),
+            Wrong(_the_worst, "you keep the worst epoch: a higher accuracy is better."),
+            Wrong(_the_first, "that is the state of the first epoch, whatever came later."),
+            Wrong(
+                _nothing_below_one,
+                "no epoch is ever kept: `best_accuracy` must begin below every accuracy.",
             ),
             Wrong(
                 _parameters_alone,
@@ -478,9 +681,9 @@ EXERCISES = (
         number="13.4",
         prompt=(
             "**13.4 Build.** Write `load_matching(model, state)`. It loads those entries of "
-            "`state` whose name and shape are found in the model, leaves the rest of the model as "
-            "it is, and returns the list of the names in `state` that it left out, in the order "
-            "of `state`."
+            "`state` whose name and shape are found in the model, as copies, leaves the rest of "
+            "the model and `state` itself as they are, and returns the list of the names in "
+            "`state` that it left out, in the order of `state`."
         ),
         stub=("def load_matching(model, state):\n    return None  # your lines"),
         name="load_matching",
@@ -518,6 +721,34 @@ EXERCISES = (
                 "you pass over the buffers; compare with `model.state_dict()`, not with the "
                 "parameters.",
             ),
+            Wrong(
+                _assigned,
+                "the model now shares its memory with `state`: what changes the one changes the "
+                "other. `load_state_dict` copies, unless you say `assign=True`.",
+            ),
+            Wrong(
+                _taken_out,
+                "you take entries out of `state`, which belongs to the caller; collect those that "
+                "fit in a dictionary of your own.",
+            ),
+            Wrong(
+                _strange_names_alone,
+                "the model is right, but your list lacks the entries whose name is known and whose "
+                "shape is another.",
+            ),
+            Wrong(
+                _other_shapes_alone,
+                "the model is right, but your list lacks the entries whose name the model does not "
+                "know.",
+            ),
+            Wrong(_in_the_models_order, "the names are right, but not in the order of `state`."),
+            Wrong(_by_the_alphabet_too, "the names are right, but not in the order of `state`."),
+            Wrong(
+                _with_broadcasting,
+                "`copy_` stretches a tensor of one entry over a larger one; compare the shapes "
+                "before you copy.",
+            ),
+            Wrong(_how_many, "you return how many were left out; return the list of their names."),
         ),
         hints=(
             "First decide which entries fit, then load only those.",
@@ -575,10 +806,23 @@ EXERCISES = (
                 "RuntimeError. Catch both, and try the next older file.",
             ),
             Wrong(
+                _eof_alone,
+                "you let an error through: an empty file raises EOFError, half a file "
+                "RuntimeError. Catch both, and try the next older file.",
+            ),
+            Wrong(
                 _first_alone,
-                "you give up when the newest file is damaged; try the next older one, and the "
-                "one before that. (`load_checkpoint` refuses them all, since these files have "
-                "no seal: use `torch.load`.)",
+                "nothing comes back, though the folder holds whole files. Do you try each of them, "
+                "from the highest epoch down, and go on after a damaged one? If you do: an "
+                "`except` hides what fails, so print the error there. (`load_checkpoint` refuses "
+                "them all, since these files are no whole checkpoints: use `torch.load`.)",
+            ),
+            Wrong(_its_epoch, "that is the right epoch; return what its file holds."),
+            Wrong(_its_path, "that is the path of the right file; return what the file holds."),
+            Wrong(
+                _cleaned_up,
+                "what you load is right, but you delete the damaged files; leave the folder as it "
+                "is.",
             ),
         ),
         hints=(
@@ -589,8 +833,8 @@ EXERCISES = (
             "around `torch.load` and go on.",
         ),
         because=(
-            "one damaged file costs an epoch, not the run; with the seal of this notebook you "
-            "would notice a turned bit as well."
+            "one damaged file costs an epoch, not the run; and whoever writes aside and renames, "
+            "as `save_checkpoint` does, leaves no half file behind."
         ),
     ),
 )
