@@ -1,11 +1,14 @@
 """The exercises of notebook 07: what a module owns, and layers of one's own."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from exercises.exercise import Exercise, Wrong
+from exercises.differences import difference
+from exercises.exercise import Exercise, Wrong, wrongs
+from exercises.gradients import gradients
 
 
 def _normal(generator: Generator, *shape: int) -> Tensor:
@@ -75,18 +78,117 @@ class _NoReLUAtTheEnd(Deep):
         return x
 
 
-def _count_and_output(answer: Any, width: int, depth: int, x: Tensor) -> dict[str, Any]:
-    torch.manual_seed(width)
+class _ReturnsInTheLoop(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[0](x).relu()
+
+
+class _ReLUBefore(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x.relu())
+        return x
+
+
+class _OneReLUAtTheEnd(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x.relu()
+
+
+class _OneMoreLayer(Deep):
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__(width, depth + 1)
+
+
+class _OneLayerLess(Deep):
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__(width, depth - 1)
+
+
+class _CopiesOfOne(Deep):
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__(width, depth)
+        for layer in self.layers[1:]:
+            layer.load_state_dict(self.layers[0].state_dict())
+
+
+class _OffTheRecord(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).detach()
+
+
+class _DetachedBetween(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x.detach()).relu()
+        return x
+
+
+class _OthersRegistered(_InATuple):
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__(width, depth)
+        self.others = nn.ModuleList([nn.Linear(width, width) for _ in range(depth)])
+
+
+class _Frozen(Deep):
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__(width, depth)
+        self.requires_grad_(False)
+
+
+class _OwnParameters(_InATuple):
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        return (parameter for layer in self.layers for parameter in layer.parameters())
+
+
+def _three_depths(answer: Callable[..., Any], width: int, depth: int, x: Tensor) -> dict[str, Any]:
+    found = _of_depth(answer, width, depth, x)
+    if difference(found, _of_depth(Deep, width, depth, x)) is None:
+        for other in 1, depth + 2:
+            more = _of_depth(answer, width, other, x)
+            found |= {f"{name}, at depth {other}": value for name, value in more.items()}
+    return found
+
+
+def _of_depth(answer: Callable[..., Any], width: int, depth: int, x: Tensor) -> dict[str, Any]:
+    """Return what a net of some depth learns and, if that is as asked, what it computes."""
     net = answer(width, depth)
+    parameters = list(net.parameters())
+    learnt = sum(p.numel() for p in parameters if p.requires_grad)
+    found: dict[str, Any] = {
+        "what parameters() finds": f"{learnt} learnable numbers in {len(parameters)} tensors",
+        "what state_dict() finds": f"{len(net.state_dict())} tensors",
+    }
+    if [tuple(p.shape) for p in parameters] != [(width, width), (width,)] * depth:
+        return found
+    starts = {tuple(p.flatten().tolist()) for p in parameters[::2]}
+    found["the number of layers that begin with weights of their own"] = len(starts)
+    return found | _computed(net, parameters, x.to(parameters[0].dtype).requires_grad_())
+
+
+def _computed(net: nn.Module, parameters: list[nn.Parameter], x: Tensor) -> dict[str, Any]:
+    """Return the output of a net with other parameters, and the gradients."""
+    before, generator = net(x), torch.Generator().manual_seed(len(x))
     with torch.no_grad():
-        output = net(x.to(next(net.parameters(), torch.zeros(())).dtype))
-    count = sum(parameter.numel() for parameter in net.parameters())
-    return {"the number of learnable numbers": count, "the output": output}
+        for parameter in parameters:
+            parameter.copy_(_normal(generator, *parameter.shape) / x.shape[1] ** 0.5)
+    output = net(x)
+    if isinstance(output, Tensor) and difference(output, before) is None:
+        return {"whether the output depends on what parameters() finds": False}
+    names = [f"layer {n // 2}'s {'bias' if n % 2 else 'weight'}" for n in range(len(parameters))]
+    slopes = zip([*names, "the input"], gradients(output, [*parameters, x]), strict=True)
+    return {
+        "whether the output depends on what parameters() finds": True,
+        "the output": output,
+        **{f"the gradient of {name}": slope for name, slope in slopes},
+    }
 
 
 def _width_depth_and_batch(generator: Generator) -> tuple[Any, ...]:
     width, depth = (
-        int(torch.randint(low, high, (), generator=generator)) for low, high in ((9, 14), (2, 4))
+        int(torch.randint(low, high, (), generator=generator)) for low, high in ((9, 14), (3, 5))
     )
     return width, depth, _normal(generator, 11, width)
 
@@ -169,24 +271,132 @@ class _WithoutEpsilon(Standardised):
         return centred / variance.sqrt() * self.weight + self.bias
 
 
-def _parameters_and_output(answer: Any, x: Tensor, factors: Tensor, shifts: Tensor) -> Any:
-    """Return what a new layer gives, and what it gives with other parameters."""
-    layer = answer(x.shape[1]).double()
-    parameters = dict(layer.named_parameters())
+def _with_epsilon(epsilon: float) -> type[Standardised]:
+    class Other(Standardised):
+        def forward(self, x: Tensor) -> Tensor:
+            centred = x - x.mean(dim=-1, keepdim=True)
+            variance = centred.square().mean(dim=-1, keepdim=True)
+            return centred / (variance + epsilon).sqrt() * self.weight + self.bias
+
+    return Other
+
+
+class _SquaresOfX(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - x.mean(dim=-1, keepdim=True)
+        variance = x.square().mean(dim=-1, keepdim=True)
+        return centred / (variance + 1e-5).sqrt() * self.weight + self.bias
+
+
+class _SumOfSquares(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - x.mean(dim=-1, keepdim=True)
+        variance = centred.square().sum(dim=-1, keepdim=True)
+        return centred / (variance + 1e-5).sqrt() * self.weight + self.bias
+
+
+class _NotCentred(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        variance = x.var(dim=-1, keepdim=True, correction=0)
+        return x / (variance + 1e-5).sqrt() * self.weight + self.bias
+
+
+class _OnlyCentred(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - x.mean(dim=-1, keepdim=True)) * self.weight + self.bias
+
+
+class _StdAndEpsilon(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - x.mean(dim=-1, keepdim=True)
+        return centred / (x.std(dim=-1, keepdim=True) + 1e-5) * self.weight + self.bias
+
+
+class _Multiplied(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - x.mean(dim=-1, keepdim=True)
+        variance = centred.square().mean(dim=-1, keepdim=True)
+        return centred * (variance + 1e-5).sqrt() * self.weight + self.bias
+
+
+class _ShiftedFirst(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        return (nn.functional.layer_norm(x, x.shape[-1:]) + self.bias) * self.weight
+
+
+class _NeitherUsed(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.layer_norm(x, x.shape[-1:])
+
+
+class _WeightUnused(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.layer_norm(x, x.shape[-1:]) + self.bias
+
+
+class _BiasUnused(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.layer_norm(x, x.shape[-1:]) * self.weight
+
+
+class _InputDetached(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.detach())
+
+
+class _StatisticsDetached(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - x.mean(dim=-1, keepdim=True).detach()
+        variance = centred.square().mean(dim=-1, keepdim=True).detach()
+        return centred / (variance + 1e-5).sqrt() * self.weight + self.bias
+
+
+class _LayerNormInside(nn.Module):
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.inside = nn.LayerNorm(num_features)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.inside(x)
+
+
+class _BatchNormInside(_LayerNormInside):
+    def __init__(self, num_features: int) -> None:
+        super().__init__(num_features)
+        self.inside = nn.BatchNorm1d(num_features)  # type: ignore[assignment]
+
+
+def _parameters_and_output(
+    answer: Callable[..., Any], x: Tensor, factors: Tensor, shifts: Tensor
+) -> dict[str, Any]:
+    """Return what a new layer owns and gives; if that is right, what it gives and learns later."""
+    found = _new(layer := answer(x.shape[1]).double(), x)
+    if difference(found, _new(Standardised(x.shape[1]).double(), x)) is not None:
+        return found
+    own = {name.split(".")[-1]: parameter for name, parameter in layer.named_parameters()}
     with torch.no_grad():
-        outcome = {
-            "the names of its parameters": sorted(parameters),
-            "the output of a new layer": layer(x),
-        }
-        for name, values in ("weight", factors), ("bias", shifts):
-            if name in parameters:
-                parameters[name].copy_(values)
-        outcome["the output with another weight and bias"] = layer(x)
-    learnt = []
-    if parameters and isinstance(output := layer(x), Tensor) and output.requires_grad:
-        output.square().sum().backward()
-        learnt = sorted(name for name, p in parameters.items() if p.grad is not None)
-    return {**outcome, "the parameters that a gradient reaches": learnt}
+        own["weight"].copy_(factors)
+        own["bias"].copy_(shifts)
+    x = x.clone().requires_grad_()
+    found["the output with another weight and bias"] = output = layer(x)
+    slopes = gradients(output, [own["weight"], own["bias"], x])
+    names = "the gradient of weight", "the gradient of bias", "the gradient of the input"
+    found |= dict(zip(names, slopes, strict=True))
+    found["the output for a single row"] = layer(x[:1].detach())
+    found["the output for a row of equal numbers"] = layer(x[:2].detach() * 0 + 3)
+    return found
+
+
+def _new(layer: nn.Module, x: Tensor) -> dict[str, Any]:
+    own = {name.split(".")[-1]: parameter for name, parameter in layer.named_parameters()}
+    wanted = {name: own[name] for name in ("weight", "bias") if name in own}
+    inside = any("." in name for name, _ in layer.named_parameters())
+    return {
+        "the names of its parameters": " and ".join(sorted(own)) or "nothing",
+        **{f"the {name} of a new layer": p.detach().clone() for name, p in wanted.items()},
+        "the output of a new layer": layer(x),
+        "where weight and bias lie": "in a layer inside" if inside else "in the layer itself",
+    }
 
 
 def _small_numbers(generator: Generator) -> tuple[Any, ...]:
@@ -233,16 +443,105 @@ def _of_the_children_alone(model: nn.Module) -> int:
     return sum(p.numel() for p in own if p.requires_grad)
 
 
-def _model_to_count(generator: Generator) -> tuple[Any, ...]:
-    """Return a model with a shared layer, a half-frozen one, a parameter of its own, a buffer."""
+def _of_every_module(model: nn.Module) -> int:
+    return sum(p.numel() for m in model.modules() for p in m.parameters() if p.requires_grad)
+
+
+def _once_for_each_owner(model: nn.Module) -> int:
+    own = [p for m in model.modules() for p in m.parameters(recurse=False)]
+    return sum(p.numel() for p in own if p.requires_grad)
+
+
+def _only_the_frozen(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters() if not p.requires_grad)
+
+
+def _buffers_too(model: nn.Module) -> int:
+    return count_parameters(model) + sum(buffer.numel() for buffer in model.buffers())
+
+
+def _everything(model: nn.Module) -> int:
+    return _with_the_frozen(model) + sum(buffer.numel() for buffer in model.buffers())
+
+
+def _one_of_each_shape(model: nn.Module) -> int:
+    return sum({p.shape: p.numel() for p in model.parameters() if p.requires_grad}.values())
+
+
+def _one_of_each_size(model: nn.Module) -> int:
+    return sum({p.numel() for p in model.parameters() if p.requires_grad})
+
+
+def _one_of_each_value(model: nn.Module) -> int:
+    values = {tuple(p.flatten().tolist()) for p in model.parameters() if p.requires_grad}
+    return sum(map(len, values))
+
+
+def _of_the_children(model: nn.Module) -> int:
+    own = [p for child in model.children() for p in child.parameters()]
+    return sum(p.numel() for p in own if p.requires_grad)
+
+
+def _own_alone(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters(recurse=False) if p.requires_grad)
+
+
+def _linear_layers_alone(model: nn.Module) -> int:
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    unique = {id(p): p for layer in layers for p in layer.parameters() if p.requires_grad}
+    return sum(p.numel() for p in unique.values())
+
+
+def _leaves_alone(model: nn.Module) -> int:
+    leaves = [m for m in model.modules() if not list(m.children())]
+    unique = {id(p): p for leaf in leaves for p in leaf.parameters() if p.requires_grad}
+    return sum(p.numel() for p in unique.values())
+
+
+def _weights_alone(model: nn.Module) -> int:
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    return sum(p.numel() for name, p in named if name.endswith("weight"))
+
+
+def _of_each_model(answer: Callable[..., Any], models: dict[str, nn.Module]) -> dict[str, Any]:
+    before = {name: _state(model) for name, model in models.items()}
+    found: dict[str, Any] = {name: answer(model) for name, model in models.items()}
+    changed = [name for name, model in models.items() if _state(model) != before[name]]
+    found["what the counting changes"] = changed[0] if changed else "nothing"
+    if not changed and all(
+        difference(found[n], count_parameters(models[n])) is None for n in models
+    ):
+        found["a model that learns nothing"] = answer(nn.Linear(3, 5).requires_grad_(False))
+    return found
+
+
+def _state(model: nn.Module) -> list[bool]:
+    """Return what is frozen, and which modules are in training mode."""
+    flags = [parameter.requires_grad for parameter in model.parameters()]
+    return flags + [module.training for module in model.modules()]
+
+
+def _models_to_count(generator: Generator) -> tuple[Any, ...]:
+    """Return models by name, from a single layer to one in which everything comes together."""
     width = int(torch.randint(4, 12, (), generator=generator))
-    shared, frozen = nn.Linear(width, width), nn.Linear(width, 3)
+    tied, shared, frozen = nn.Linear(width, 3), nn.Linear(width, width), nn.Linear(width, 3)
+    tied_to, owner = nn.Linear(width, 3), nn.Sequential(nn.Linear(2, width))
+    tied_to.weight = tied.weight
     frozen.weight.requires_grad_(False)
-    inner = nn.Sequential(shared, nn.ReLU(), nn.Linear(width, width, bias=False))
-    model = nn.Sequential(nn.Linear(2, width), inner, shared, frozen)
-    model.register_parameter("scale", nn.Parameter(torch.ones(17)))
-    model.register_buffer("constant", torch.zeros(13))
-    return (model,)
+    owner.register_parameter("scale", nn.Parameter(torch.ones(17)))
+    inner = nn.Sequential(nn.ReLU(), nn.Sequential(nn.Linear(2, width), nn.LayerNorm(width)))
+    models: dict[str, nn.Module] = {
+        "a linear layer": nn.Linear(2, width),
+        "a layer whose weight is frozen": frozen,
+        "a net inside a net": inner,
+        "a net with one layer at two places": nn.Sequential(shared, nn.ReLU(), shared),
+        "two layers with one weight": nn.Sequential(tied, tied_to),
+        "two layers of one shape": nn.Sequential(nn.LayerNorm(width), nn.LayerNorm(width)),
+        "a model with buffers": nn.Sequential(nn.Linear(width, 5), nn.BatchNorm1d(5)).eval(),
+        "a model with a parameter of its own": owner,
+        "a convolution": nn.Conv2d(2, width, 3),
+    }
+    return ({**models, "all of these together": nn.Sequential(*models.values())},)
 
 
 EXERCISES = (
@@ -274,9 +573,44 @@ EXERCISES = (
                 "that is the number of parameter *tensors*; the question is how many numbers "
                 "they hold.",
             ),
+            Wrong(
+                210,
+                "two things at once: the shared layer is one object and counts once, and the "
+                "last layer was made with `bias=False`.",
+            ),
+            Wrong(
+                184,
+                "two things at once: the shared layer is one object and counts once, and a "
+                "`Linear` has a bias for each output, unless it is told otherwise.",
+            ),
+            Wrong(
+                200,
+                "the shared layer is one object: its weight counts once, like its bias.",
+            ),
+            Wrong(128, "the shared layer has a bias too, one for each of its 8 outputs."),
+            Wrong(
+                64,
+                "the shared layer is missing: used twice, it is still learnt, and counts once.",
+            ),
+            Wrong(
+                72,
+                "that is the shared layer alone; the first and the last layer learn as well.",
+            ),
+            Wrong(
+                133,
+                "a bias is added to the outputs, so there is one for each output, not for each "
+                "input.",
+            ),
+            *wrongs(
+                "you counted what comes out of the layers; what they learn is a number for each "
+                "pair of an input and an output, and the biases.",
+                *(26, 18, 16 + 2 + 8),
+            ),
+            *wrongs("that is the number of layers; how many numbers do they hold?", 3, 4, 6),
         ),
         hints=(
-            "Count for each layer the numbers in its weight and in its bias, if it has one.",
+            "Write down two numbers for each layer: its weights, inputs × outputs, and its biases, "
+            "one for each output if it has any. Then: how many *different* layers are there?",
             "`parameters()` hands out each object once, under however many names it goes.",
             "5 × 8 + 8 for the first layer, 8 × 8 + 8 for the shared one, 8 × 2 for the last.",
         ),
@@ -289,8 +623,8 @@ EXERCISES = (
         number="7.2",
         prompt=(
             "**7.2 Modify.** This net computes what it should, and an optimizer will find nothing "
-            "in it. Change it so that `parameters()` finds all the layers, and leave its output "
-            "as it is."
+            "in it. Change it so that PyTorch finds all the layers, for `parameters()` and for "
+            "`state_dict()`, and leave its output as it is."
         ),
         stub=(
             "class Deep(nn.Module):\n"
@@ -306,11 +640,11 @@ EXERCISES = (
         name="Deep",
         solution=Deep,
         inputs=_width_depth_and_batch,
-        probe=_count_and_output,
+        probe=_three_depths,
         wrong=(
             Wrong(
                 _InATuple,
-                "it still finds none: layers hide in a tuple, a dict or a deque as they do in a "
+                "`parameters()` finds none: layers hide in a tuple, a dict or a deque as they do in a "
                 "list. The container must be a module itself.",
             ),
             Wrong(
@@ -331,6 +665,48 @@ EXERCISES = (
             Wrong(
                 _NoReLUAtTheEnd, "the ReLU after the last layer is gone; the output has changed."
             ),
+            Wrong(
+                _ReturnsInTheLoop,
+                "the output is that of the first layer alone: does the `return` stand inside the "
+                "loop?",
+            ),
+            Wrong(_ReLUBefore, "the ReLU comes before each layer; it should come after it."),
+            Wrong(
+                _OneReLUAtTheEnd,
+                "there is one ReLU at the end; it should come after each of the layers.",
+            ),
+            Wrong(_OneMoreLayer, "there is one layer too many."),
+            Wrong(_OneLayerLess, "there is one layer too few."),
+            Wrong(
+                _CopiesOfOne,
+                "all layers begin with the same numbers, as copies of one do. Make a new "
+                "`nn.Linear` for each place, as the list did, and leave it as it begins.",
+            ),
+            Wrong(
+                _OffTheRecord,
+                "`parameters()` finds the layers, but no gradient reaches them: the output was "
+                "computed off the record, by `detach` or `no_grad`.",
+            ),
+            Wrong(
+                _DetachedBetween,
+                "the output is right, but `detach` stands between the layers, so the gradient "
+                "reaches the last one alone.",
+            ),
+            Wrong(
+                _OthersRegistered,
+                "the output does not depend on what `parameters()` finds: `forward` must use "
+                "just these layers.",
+            ),
+            Wrong(
+                _Frozen,
+                "the layers are found, but their `requires_grad` is off, so an optimizer will not "
+                "change them.",
+            ),
+            Wrong(
+                _OwnParameters,
+                "`parameters()` finds them, since you wrote it anew, but `state_dict()` and `to()` "
+                "still do not. Put the layers into a container that is a module itself.",
+            ),
         ),
         hints=(
             "`forward` is right. What is wrong with the container?",
@@ -349,7 +725,9 @@ EXERCISES = (
             "input (N, num_features) it takes the row's mean, then divides by "
             "`(variance + 1e-5).sqrt()`, where the variance is the mean of the squared deviations "
             "in this row. Last it multiplies each column by its entry of `weight` and adds its "
-            "entry of `bias`: two vectors to be learnt, which begin as ones and zeros."
+            "entry of `bias`: two vectors to be learnt, which begin as ones and zeros. Write it "
+            "yourself, with exactly these two parameters, `self.weight` and `self.bias`, of shape "
+            "(num_features,). `check` also asks for the gradients of both and of the input."
         ),
         stub=(
             "class Standardised(nn.Module):\n"
@@ -366,8 +744,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 _PlainTensors,
-                "`weight` and `bias` are not among the parameters, so no optimizer will change "
-                "them; wrap both in `nn.Parameter`.",
+                "a new layer has no parameters, so no optimizer will change anything: make "
+                "`weight` and `bias` in `__init__`, each an `nn.Parameter`.",
             ),
             Wrong(
                 _Detached,
@@ -376,6 +754,11 @@ EXERCISES = (
             ),
             Wrong(_EpsilonOutside, "the 1e-5 belongs under the root, beside the variance."),
             Wrong(_WithoutBias, "the bias is missing: a second `nn.Parameter`, of zeros."),
+            Wrong(
+                _BatchNormInside,
+                "a `BatchNorm` standardises down the columns, over the samples; here each *row* "
+                "has a mean and a variance of its own.",
+            ),
             Wrong(
                 _DownTheColumns,
                 "you standardise down the columns, dim=0; each *row* has a mean and a variance of "
@@ -396,6 +779,50 @@ EXERCISES = (
                 _WithoutEpsilon,
                 "the 1e-5 is missing under the root; without it a row of equal numbers would be "
                 "divided by zero.",
+            ),
+            *wrongs(
+                "what you add to the variance is not 1e-5.",
+                *map(_with_epsilon, (1e-3, 1e-4, 1e-6, 1e-7, 1e-8)),
+            ),
+            Wrong(
+                _SquaresOfX,
+                "your variance is the mean of x²; it is the mean of the squared *deviations* from "
+                "the row's mean.",
+            ),
+            Wrong(
+                _SumOfSquares,
+                "your variance is the sum of the squared deviations; take their mean.",
+            ),
+            Wrong(_NotCentred, "you divide x itself; take the row's mean from it first."),
+            Wrong(_OnlyCentred, "the division by the root of the variance is missing."),
+            Wrong(
+                _StdAndEpsilon,
+                "two things: `std` divides by one less than the number of entries, and the 1e-5 "
+                "belongs under the root.",
+            ),
+            Wrong(_Multiplied, "you multiply by the root; divide by it."),
+            Wrong(
+                _ShiftedFirst,
+                "you add the bias first and multiply then; multiply first, so that the bias "
+                "is added as it is.",
+            ),
+            Wrong(_NeitherUsed, "`weight` and `bias` are there, but `forward` does not use them."),
+            Wrong(_WeightUnused, "`forward` does not use `weight`: multiply by it."),
+            Wrong(_BiasUnused, "`forward` does not use `bias`: add it at the end."),
+            Wrong(
+                _InputDetached,
+                "the output is right, but no gradient reaches the input, so no layer before this "
+                "one would learn: leave out `detach` and `.data`.",
+            ),
+            Wrong(
+                _StatisticsDetached,
+                "the output is right, but the gradient of the input is not: mean and variance "
+                "depend on x as well, so leave them on the record.",
+            ),
+            Wrong(
+                _LayerNormInside,
+                "the output is right, but a layer inside does the work. The exercise asks for "
+                "two parameters of your own, `self.weight` and `self.bias`.",
             ),
         ),
         hints=(
@@ -422,7 +849,8 @@ EXERCISES = (
         stub="def count_parameters(model):\n    return None  # your line",
         name="count_parameters",
         solution=count_parameters,
-        inputs=_model_to_count,
+        inputs=_models_to_count,
+        probe=_of_each_model,
         wrong=(
             Wrong(
                 _with_the_frozen, "you counted the frozen parameters too; look at `requires_grad`."
@@ -447,6 +875,48 @@ EXERCISES = (
             Wrong(
                 _of_the_children_alone,
                 "you looked one level deep; modules within modules hold parameters as well.",
+            ),
+            Wrong(
+                _of_every_module,
+                "`modules()` visits every level, and `parameters()` of each goes all the way down: "
+                "what lies deep is counted again and again. One of the two is enough.",
+            ),
+            Wrong(
+                _once_for_each_owner,
+                "where two modules hold the same weight, you counted it once for each; "
+                "`model.parameters()` hands it out once.",
+            ),
+            Wrong(
+                _only_the_frozen,
+                "you counted the frozen ones; those will be learnt whose `requires_grad` is True.",
+            ),
+            *wrongs(
+                "you counted buffers as well; `parameters()` leaves them out.",
+                *(_buffers_too, _everything),
+            ),
+            *wrongs(
+                "you counted only one of several parameters that look alike; two are the same "
+                "only if they are one object.",
+                *(_one_of_each_shape, _one_of_each_size, _one_of_each_value),
+            ),
+            *wrongs(
+                "you looked into modules of some kinds alone; others can hold parameters too, and "
+                "`model.parameters()` finds them all.",
+                *(_linear_layers_alone, _leaves_alone),
+            ),
+            Wrong(
+                _of_the_children,
+                "you looked at the model's children alone; what it holds itself is missing, and "
+                "one layer is a model too. `model.parameters()` has both.",
+            ),
+            Wrong(
+                _own_alone,
+                "you counted what the model itself holds; the modules inside hold parameters as "
+                "well.",
+            ),
+            Wrong(
+                _weights_alone,
+                "you counted only what is called weight; biases are learnt, and others too.",
             ),
         ),
         hints=(
