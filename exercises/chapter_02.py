@@ -6,7 +6,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from exercises.exercise import Exercise, Wrong
+from exercises.differences import difference
+from exercises.exercise import Also, Exercise, Wrong, wrongs
+from exercises.stages import staged
 
 
 def _normal(generator: Generator, *shape: int) -> Tensor:
@@ -57,9 +59,32 @@ def _forward_again(grad: Tensor, h: Tensor, slope: float) -> Tensor:
     return torch.where(h > 0, h, slope * h)
 
 
+def _at_zero(side: float) -> Callable[..., Tensor]:
+    """Return the backward that is right but where h is exactly 0."""
+
+    def backward(grad: Tensor, h: Tensor, slope: float) -> Tensor:
+        return torch.where(h == 0, side * grad, leaky_relu_backward(grad, h, slope))
+
+    return backward
+
+
 def _leaky_inputs(generator: Generator) -> tuple[Any, ...]:
     slope = 0.05 + 0.4 * torch.rand((), generator=generator, dtype=torch.float64).item()
-    return _normal(generator, 7, 5), _normal(generator, 7, 5), slope
+    h = _normal(generator, 7, 5)
+    h[2, 1] = h[4, 3] = 0.0
+    return _normal(generator, 7, 5), h, slope
+
+
+def _with_several_slopes(
+    answer: Callable[..., Any], grad: Tensor, h: Tensor, slope: float
+) -> dict[str, Any]:
+    stages = {
+        "the gradient": (grad, h, slope),
+        "the gradient for a slope above 1": (grad, h, slope + 1),
+        "the gradient of a vector": (grad[2], h[2], slope),
+        "the gradient for slope 0": (grad, h, 0.0),
+    }
+    return staged(answer, leaky_relu_backward, stages)
 
 
 # 2.3 ---------------------------------------------------------------------------------------------
@@ -87,7 +112,17 @@ def _without_the_two(y_pred: Tensor, y: Tensor) -> Tensor:
 
 
 def _two_outputs(generator: Generator) -> tuple[Any, ...]:
-    return _normal(generator, 6, 4), _normal(generator, 6, 4)
+    columns = 3 + int(torch.randint(3, (), generator=generator).item())
+    return _normal(generator, columns + 4, columns), _normal(generator, columns + 4, columns)
+
+
+def _of_any_shape(answer: Callable[..., Any], y_pred: Tensor, y: Tensor) -> dict[str, Any]:
+    stages = {
+        "the gradient": (y_pred, y),
+        "the gradient for one sample": (y_pred[:1], y[:1]),
+        "the gradient for one output": (y_pred[:, :1], y[:, :1]),
+    }
+    return staged(answer, mse_gradient, stages)
 
 
 # 2.4 ---------------------------------------------------------------------------------------------
@@ -114,17 +149,29 @@ def _grad_w_transposed(grad_out: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, 
     return grad_out @ w.T, grad_out.T @ x, grad_out.sum(dim=0)
 
 
+_GRADIENTS = tuple(f"the gradient of {name}" for name in "xwb")
+
+
 def _three_gradients(
     answer: Callable[..., Any], grad_out: Tensor, x: Tensor, w: Tensor
-) -> dict[str, Any] | Any:
+) -> dict[str, Any]:
+    """Ask for a layer of as many outputs as inputs, where a missing transpose raises no error.
+
+    Only if that is right, for one with fewer outputs and for a single sample.
+    """
     gradients = answer(grad_out, x, w)
-    if not isinstance(gradients, tuple | list) or len(gradients) != 3:
-        return gradients
-    return {f"the gradient of {name}": g for name, g in zip("xwb", gradients, strict=True)}
+    if not isinstance(gradients, tuple | list):
+        return {"the number of results": gradients}
+    named: dict[str, Any] = {"the number of results": len(gradients)}
+    named.update(zip(_GRADIENTS, gradients, strict=False))
+    if difference(gradients, linear_backward(grad_out, x, w)) is None:
+        narrow = grad_out[:, :3], x, w[:, :3]
+        named["a layer with fewer outputs"] = answer(*narrow)
+        named["a batch of one sample"] = answer(grad_out[:1], x[:1], w)
+    return named
 
 
 def _linear_inputs(generator: Generator) -> tuple[Any, ...]:
-    # As many outputs as inputs: a missing transpose then raises no error.
     return _normal(generator, 6, 4), _normal(generator, 6, 4), _normal(generator, 4, 4)
 
 
@@ -168,13 +215,69 @@ def _all_at_once(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Tensor
     return ((f(w + eps) - f(w - eps)) / (2 * eps)).expand_as(w)
 
 
+def _downwards(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Tensor:
+    return _one_sided(f, w, -eps)
+
+
+def _same_vector_twice(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Tensor:
+    """Call f twice with one vector, as with `up = w` and `down = w`."""
+    return torch.stack([f(w) - f(w) for _ in w])
+
+
+def _wider(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Tensor:
+    return 2 * numerical_gradient(f, w, 2 * eps)
+
+
+def _entry_alone(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Tensor:
+    """Nudge a vector that holds nothing but the nudge."""
+    return numerical_gradient(f, torch.zeros_like(w), eps)
+
+
+def _nudges_add_up(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Tensor:
+    nudge, gradient = torch.zeros_like(w), torch.zeros_like(w)
+    for i in range(len(w)):
+        nudge[i] = eps
+        gradient[i] = (f(w + nudge) - f(w - nudge)) / (2 * eps)
+    return gradient
+
+
+def _kept_is_a_view(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Tensor:
+    gradient = torch.zeros_like(w)
+    for i in range(len(w)):
+        w[i] += eps
+        up = f(w)
+        w[i] -= 2 * eps
+        gradient[i] = (up - f(w)) / (2 * eps)
+    return gradient
+
+
 def _function_and_point(generator: Generator) -> tuple[Any, ...]:
-    a = 1 + torch.rand(5, generator=generator, dtype=torch.float64)
+    """Draw a function with much curvature, so that another nudge gives another result."""
+    size = 3 + int(torch.randint(3, (), generator=generator).item())
+    a = 1 + torch.rand(size, generator=generator, dtype=torch.float64)
 
     def f(w: Tensor) -> Tensor:
-        return (a * w).exp().sum() * w.sum()
+        return (a[: len(w)] * w).exp().sum() * (1 + w.sum())
 
-    return f, _normal(generator, 5) / 2, 0.01
+    eps = 0.05 + 0.1 * torch.rand((), generator=generator, dtype=torch.float64).item()
+    return f, _normal(generator, size) / 2, eps
+
+
+def _counting(
+    answer: Callable[..., Any], f: Callable[[Tensor], Tensor], w: Tensor, eps: float
+) -> dict[str, Any]:
+    """Watch whether f is called; try one entry if several are right."""
+    calls = []
+
+    def watched(point: Tensor) -> Tensor:
+        calls.append(1)
+        return f(point)
+
+    gradient = answer(watched, w, eps)
+    outcome = {"the gradient": gradient, "whether f is called": bool(calls)}
+    if difference(gradient, numerical_gradient(f, w, eps), 1e-7) is None:
+        outcome["the gradient at a vector of one number"] = answer(f, w[:1].clone(), eps)
+    return outcome
 
 
 EXERCISES = (
@@ -189,17 +292,40 @@ EXERCISES = (
         name="answer",
         solution=factor_for_twice_the_batch,
         rtol=0.15,
+        also=tuple(
+            Also(text, "growing by 100 percent is a factor of 2")
+            for text in ("+100%", "+100 %", "by 100%", "by 100 %", "100% more", "by 100 percent")
+        ),
         wrong=(
-            Wrong(0.5, "more samples make a longer sum: the gradient grows."),
-            Wrong(
-                1.0,
+            *wrongs(
+                "if you mean growing by 100 percent, write that as a factor: what the norm "
+                "is then, divided by what it was.",
+                *(100, "100%", "100 %"),
+            ),
+            *wrongs(
+                "more samples make a longer sum: the gradient grows.",
+                *(0.5, "it shrinks", "it halves", "it gets smaller"),
+            ),
+            *wrongs(
                 "it would stay if the loss were the mean over the samples; ours is the sum, so "
                 "every sample adds a gradient of its own.",
+                *(1.0, 0.0, "it does not grow", "it doesn't grow", "it stays the same", "no"),
+                *("the same", "same", "it stays", "not at all", "none", "unchanged", "by 1"),
             ),
             Wrong(
                 2**0.5,
-                "that is how *random* directions add up. But samples of one kind pull the "
+                "about 1.4 is how *random* directions add up. But samples of one kind pull the "
                 "weights in much the same direction, and then lengths add up.",
+            ),
+            Wrong(
+                8**0.5,
+                "that is more than two halves can do: two arrows of one length make at most one of "
+                "twice that length.",
+            ),
+            *wrongs(
+                "that is a number of samples; asked for is a quotient: the new norm divided by the "
+                "old one.",
+                *(640, 1280, 64, 128),
             ),
             Wrong(
                 4.0,
@@ -231,7 +357,63 @@ EXERCISES = (
         name="leaky_relu_backward",
         solution=leaky_relu_backward,
         inputs=_leaky_inputs,
+        probe=_with_several_slopes,
+        direct=True,
         wrong=(
+            Wrong(
+                lambda grad, h, slope: torch.where(h > 0, torch.ones_like(h), slope),
+                "these are the local slopes, 1 and `slope`; multiply them by `grad`, the gradient "
+                "that arrives.",
+            ),
+            Wrong(
+                lambda grad, h, slope: torch.where(h > 0, grad, grad / slope),
+                "where `h` is negative you divide by `slope`; multiply by it.",
+            ),
+            Wrong(
+                _at_zero(1.0),
+                "right but for one point: at exactly 0 the whole gradient passes. `h > 0` is "
+                "False there, so 0 belongs to *elsewhere*.",
+            ),
+            Wrong(
+                _at_zero(0.0),
+                "right but for one point: at exactly 0 nothing comes through. `h > 0` is False "
+                "there, so 0 belongs to *elsewhere*.",
+            ),
+            Wrong(
+                lambda grad, h, slope: torch.where(h > 0, grad, slope * h),
+                "where `h` is negative you return the leaky ReLU's value, `slope * h`; multiply "
+                "`grad` by `slope`.",
+            ),
+            Wrong(
+                lambda grad, h, slope: torch.where(h > 0, h, slope * grad),
+                "where `h` is positive you return `h`; what passes there is `grad`.",
+            ),
+            Wrong(
+                lambda grad, h, slope: torch.where(h > 0, grad, -slope * grad),
+                "where `h` is negative, the sign is flipped: the leaky ReLU rises there too, with "
+                "slope `slope`.",
+            ),
+            Wrong(
+                lambda grad, h, slope: torch.where(h > 0, grad, (1 - slope) * grad),
+                "where `h` is negative, the slope is `slope`, not 1 - slope.",
+            ),
+            Wrong(
+                lambda grad, h, slope: torch.where(h > 0, grad, grad + slope),
+                "where `h` is negative you add `slope`; multiply by it.",
+            ),
+            Wrong(
+                lambda grad, h, slope: torch.where(h > 0, grad, grad - slope),
+                "where `h` is negative you subtract `slope`; multiply by it.",
+            ),
+            Wrong(
+                lambda grad, h, slope: grad.clamp(min=0),
+                "you clamp the gradient, whatever `h` is; what counts is the sign of the input "
+                "`h`, and what is negative there gets a share.",
+            ),
+            Wrong(
+                lambda grad, h, slope: torch.where(h > slope, grad, slope * grad),
+                "you ask whether `h` is above `slope`; the kink is at 0.",
+            ),
             Wrong(
                 _slope_by_sign_of_gradient,
                 "you ask for the sign of the gradient; what counts is the sign of the input `h`. "
@@ -258,10 +440,11 @@ EXERCISES = (
                 _slope_everywhere,
                 "you multiply every entry by `slope`; where `h` is positive the slope is 1.",
             ),
-            Wrong(
-                _slope_on_positive_side,
+            *wrongs(
                 "the two sides are exchanged: slope 1 belongs where `h` is positive, `slope` "
                 "where it is negative.",
+                _slope_on_positive_side,
+                lambda grad, h, slope: torch.where(h < 0, grad, slope * grad),
             ),
             Wrong(
                 _forward_again,
@@ -291,7 +474,86 @@ EXERCISES = (
         name="mse_gradient",
         solution=mse_gradient,
         inputs=_two_outputs,
+        probe=_of_any_shape,
+        direct=True,
         wrong=(
+            Wrong(
+                lambda y_pred, y: 2 * (y_pred - y) ** 2 / y.numel(),
+                "the square is still there: the slope of d² is 2d, so the difference comes once.",
+            ),
+            Wrong(
+                lambda y_pred, y: (y_pred - y) ** 2 / y.numel(),
+                "that is what each entry adds to the loss; asked for is the slope of that.",
+            ),
+            Wrong(
+                lambda y_pred, y: (y_pred - y) ** 2,
+                "these are the squares; asked for is the slope of their mean along each entry.",
+            ),
+            *wrongs(
+                "that is the sign of each difference, the slope of its absolute value; the slope "
+                "of a square is twice the difference.",
+                lambda y_pred, y: (y_pred - y).sign() / y.numel(),
+                lambda y_pred, y: 2 * (y_pred - y).sign() / y.numel(),
+                lambda y_pred, y: (y_pred - y).sign(),
+            ),
+            Wrong(
+                lambda y_pred, y: 2 * (y - y_pred),
+                "the sign is the wrong way round, and the mean is missing: divide by the number "
+                "of entries.",
+            ),
+            *wrongs(
+                "that is one number, a mean over all entries; the gradient has an entry for each "
+                "of `y_pred`, and the division by their number makes it that of the mean.",
+                lambda y_pred, y: 2 * (y_pred - y).mean(),
+                lambda y_pred, y: (y_pred - y).mean(),
+            ),
+            *wrongs(
+                "you averaged along an axis, which has vanished; the gradient has an entry for "
+                "each of `y_pred`: divide each by the number of entries, and add up nothing.",
+                lambda y_pred, y: 2 * (y_pred - y).mean(dim=0),
+                lambda y_pred, y: 2 * (y_pred - y).mean(dim=1),
+                lambda y_pred, y: (y_pred - y).mean(dim=0),
+                lambda y_pred, y: (y_pred - y).mean(dim=1),
+            ),
+            Wrong(
+                lambda y_pred, y: 2 * (y_pred - y).abs() / y.numel(),
+                "the sign is lost: where `y_pred` is too small, the slope is negative.",
+            ),
+            Wrong(
+                lambda y_pred, y: 2 * (y_pred - y) / len(y) * y.shape[1],
+                "brackets are missing: `/ N * D` divides by N and multiplies by D; write "
+                "`/ (N * D)`.",
+            ),
+            Wrong(
+                lambda y_pred, y: 2 * (y_pred - y) / 64,
+                "you divide by 64, the number of samples in this notebook; the mean runs over all "
+                "entries, and `y` knows how many there are.",
+            ),
+            Wrong(
+                lambda y_pred, y: 2 * (y_pred - y) / y.numel() ** 2,
+                "you divide by the number of entries twice; a mean divides once.",
+            ),
+            Wrong(
+                lambda y_pred, y: 2 * y_pred - y / y.numel(),
+                "brackets are missing round the difference: `2 * y_pred - y / n` is something "
+                "else than `2 * (y_pred - y) / n`.",
+            ),
+            Wrong(
+                lambda y_pred, y: 2 * (y_pred - y) * y.numel(),
+                "you multiply by the number of entries; a mean divides by it.",
+            ),
+            Wrong(
+                lambda y_pred, y: y_pred - y,
+                "the factor 2 is missing, and the mean: divide by the number of entries.",
+            ),
+            Wrong(
+                lambda y_pred, y: 2 * y_pred / y.numel(),
+                "`y` is missing: the slope of (y_pred - y)² is twice the *difference*.",
+            ),
+            Wrong(
+                lambda y_pred, y: 2 * (y_pred - y) * y_pred / y.numel(),
+                "one factor too many: the slope of `y_pred - y` along `y_pred` is 1.",
+            ),
             Wrong(
                 _of_the_sum,
                 "that is the gradient of the sum; the mean is missing: divide by the number of "
@@ -347,7 +609,67 @@ EXERCISES = (
         solution=linear_backward,
         inputs=_linear_inputs,
         probe=_three_gradients,
+        direct=True,
         wrong=(
+            Wrong(
+                lambda grad_out, x, w: (grad_out @ w.T, x.T @ grad_out, grad_out),
+                "the gradient of b still has a row for each sample; b has one number for each "
+                "output, so add the rows up, dim=0.",
+            ),
+            Wrong(
+                lambda grad_out, x, w: (grad_out @ w.T, x.T @ grad_out, grad_out.sum()),
+                "the gradient of b is one number; b has one for each output, so add up the "
+                "samples alone, dim=0.",
+            ),
+            Wrong(
+                lambda grad_out, x, w: (
+                    grad_out @ w.T,
+                    x.T @ grad_out,
+                    torch.ones_like(grad_out[0]),
+                ),
+                "the gradient of b is 1 everywhere: that is the local slope; multiply it by what "
+                "arrives in `grad_out`, and add up the samples.",
+            ),
+            *wrongs(
+                "the gradient of b is the sum over the rows of `grad_out`, and yours is that of "
+                "another tensor.",
+                lambda grad_out, x, w: (grad_out @ w.T, x.T @ grad_out, x.sum(dim=0)),
+                lambda grad_out, x, w: (grad_out @ w.T, x.T @ grad_out, w.sum(dim=0)),
+            ),
+            Wrong(
+                lambda grad_out, x, w: (
+                    grad_out @ w.T,
+                    x.T @ grad_out / len(x),
+                    grad_out.sum(dim=0),
+                ),
+                "the gradient of w is averaged over the samples; the loss is a sum, so their "
+                "gradients add up, which `x.T @ grad_out` does.",
+            ),
+            Wrong(
+                lambda grad_out, x, w: (
+                    grad_out @ w.T,
+                    x.T @ grad_out / len(x),
+                    grad_out.mean(dim=0),
+                ),
+                "the gradients of w and b are averaged over the samples; the loss is a sum, so "
+                "their gradients add up.",
+            ),
+            Wrong(
+                lambda grad_out, x, w: (
+                    grad_out @ w.T / len(x),
+                    x.T @ grad_out / len(x),
+                    grad_out.mean(dim=0),
+                ),
+                "you divide by the number of samples; if the loss is a mean, `grad_out` has that "
+                "factor in it already.",
+            ),
+            *wrongs(
+                "all three are there, in another order: return those of x, of w and of b.",
+                lambda grad_out, x, w: (x.T @ grad_out, grad_out.sum(dim=0), grad_out @ w.T),
+                lambda grad_out, x, w: (grad_out.sum(dim=0), x.T @ grad_out, grad_out @ w.T),
+                lambda grad_out, x, w: (grad_out @ w.T, grad_out.sum(dim=0), x.T @ grad_out),
+                lambda grad_out, x, w: (grad_out.sum(dim=0), grad_out @ w.T, x.T @ grad_out),
+            ),
             Wrong(
                 _w_not_transposed,
                 "the gradient of x needs `w.T`: input i collects from every output k by the "
@@ -391,15 +713,17 @@ EXERCISES = (
         number="2.5",
         prompt=(
             "**2.5 Build.** Turn the instrument into a function for any loss: "
-            "`numerical_gradient(f, w, eps)` returns the whole gradient of `f` at the vector `w` "
-            "by central differences. `f` takes a vector and returns a number. Leave `w` as it "
-            "was."
+            "`numerical_gradient(f, w, eps)` returns the whole gradient of `f` at the vector `w`, "
+            "a vector as long, by central differences. `f` takes a vector and returns a number. "
+            "Leave `w` as it was."
         ),
         stub="def numerical_gradient(f, w, eps):\n    return None  # your loop",
         name="numerical_gradient",
         solution=numerical_gradient,
         inputs=_function_and_point,
+        probe=_counting,
         rtol=1e-7,
+        typical={"eps": (1e-4, 1e-3, 0.01)},
         wrong=(
             Wrong(
                 _one_sided,
@@ -417,15 +741,53 @@ EXERCISES = (
                 "w[i]` is a view that changes with `w` (take `.item()`), or you went down by eps "
                 "where 2 × eps is needed.",
             ),
-            Wrong(
+            *wrongs(
+                "these are the exact slopes, or those for a much smaller nudge than asked for: use "
+                "the `eps` that your function is given.",
                 lambda f, w, eps: numerical_gradient(f, w, 1e-5),
-                "these are slopes for a much smaller nudge than asked for: use the `eps` that "
-                "your function is given.",
+                lambda f, w, eps: numerical_gradient(f, w, 1e-6),
             ),
             Wrong(
-                lambda f, w, eps: torch.zeros_like(w),
-                "every entry is 0: a line such as `up = w` makes a second name for `w`, not a "
-                "copy, so both nudges hit the same vector; take `w.clone()`.",
+                _same_vector_twice,
+                "every entry is 0. Either both calls of `f` see the same vector: `up = w` makes a "
+                "second name for `w`, not a copy, so take `w.clone()`. Or what you compute is not "
+                "put into the result.",
+            ),
+            Wrong(
+                _downwards,
+                "that is the one-sided difference, downwards: nudge up *and* down.",
+            ),
+            Wrong(
+                lambda f, w, eps: -numerical_gradient(f, w, eps),
+                "the sign is the wrong way round: take `f` of the vector nudged up, minus that of "
+                "the one nudged down.",
+            ),
+            Wrong(
+                _wider,
+                "your nudges go 2 × eps up and 2 × eps down; go by `eps`, and divide by the 2 × "
+                "eps between the two.",
+            ),
+            Wrong(
+                lambda f, w, eps: numerical_gradient(f, w, eps / 2),
+                "your nudges go half of `eps` up and half of it down; go by `eps` each way.",
+            ),
+            Wrong(
+                _entry_alone,
+                "you nudge a vector of zeros, not `w`: call `f(w + nudge)` and `f(w - nudge)`.",
+            ),
+            Wrong(
+                lambda f, w, eps: eps * numerical_gradient(f, w, eps),
+                "you divide by 2 and not by eps; the distance between the nudges is 2 × eps.",
+            ),
+            Wrong(
+                lambda f, w, eps: eps**2 * numerical_gradient(f, w, eps),
+                "brackets are missing: `/ 2 * eps` divides by 2 and then multiplies by eps; write "
+                "`/ (2 * eps)`.",
+            ),
+            Wrong(
+                lambda f, w, eps: numerical_gradient(f, w, eps).sum(),
+                "that is one number, the sum of the slopes; the gradient has one for each entry "
+                "of `w`.",
             ),
             Wrong(
                 _not_divided,
@@ -437,10 +799,34 @@ EXERCISES = (
                 "the entries of w that were nudged stay nudged: put each one back before you go "
                 "on to the next.",
             ),
-            Wrong(
-                _all_at_once,
+            *wrongs(
                 "you nudge all the entries of w at once, which gives the sum of the slopes; "
                 "nudge one at a time.",
+                _all_at_once,
+                lambda f, w, eps: (f(w + eps) - f(w - eps)) / (2 * eps),
+            ),
+            Wrong(
+                _nudges_add_up,
+                "the nudge of each entry stays in the vector for the ones after it: begin each "
+                "round with a new vector of zeros.",
+            ),
+            Wrong(
+                _kept_is_a_view,
+                "the nudged entries of `w` are not put back. If you keep one with `kept = w[i]`, "
+                "that is a view, which changes with `w`: take `w[i].item()`, or work on a clone.",
+            ),
+            Wrong(
+                lambda f, w, eps: numerical_gradient(f, w, eps) * (torch.arange(len(w)) == 0),
+                "only the first entry is filled: does `return` stand inside the loop?",
+            ),
+            Wrong(
+                lambda f, w, eps: numerical_gradient(f, w, eps) * (torch.arange(len(w)) > 0),
+                "the first entry is 0: entries count from 0, so `range(len(w))` reaches all.",
+            ),
+            Wrong(
+                lambda f, w, eps: numerical_gradient(f, w, eps) * (torch.arange(len(w), 0, -1) > 1),
+                "the last entry is 0: does the loop end one too early? `range(len(w))` goes up to "
+                "and without `len(w)`.",
             ),
         ),
         hints=(
