@@ -177,8 +177,9 @@ def _on_prediction(exercise: Exercise, answer: Any) -> Verdict:
 
 def _unlike(exercise: Exercise, answer: Any, expected: Any) -> str | None:
     meant = understood(answer, expected)
-    if exercise.any_order and isinstance(meant, str) and isinstance(expected, str):
-        meant, expected = ("".join(sorted(plain(text))) for text in (meant, expected))
+    are_texts = isinstance(meant, str) and isinstance(expected, str)
+    if exercise.any_order and are_texts and sorted(plain(meant)) == sorted(plain(expected)):
+        return None
     return difference(meant, expected, exercise.rtol, reveal=False)
 
 
