@@ -1,12 +1,15 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs
 """The exercises of notebook 03: what is in the graph, what is in `.grad`, what to do with it."""
 
+from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from exercises.exercise import Exercise, Wrong
+from exercises.differences import difference
+from exercises.exercise import ERRORS, Exercise, Wrong, wrongs
 
 # Solutions ----------------------------------------------------------------------------------------
 
@@ -58,6 +61,38 @@ def jacobian(f, x):
 # Mistakes -----------------------------------------------------------------------------------------
 
 
+def _other_letters() -> Iterator[Wrong]:
+    """Yield every other choice of the five, with what is said of its letters."""
+    for size in range(6):
+        for letters in combinations("abcde", size):
+            chosen = "".join(letters)
+            if chosen != "abd":
+                yield Wrong(chosen, _on_letters(chosen))
+
+
+def _on_letters(chosen: str) -> str:
+    """Return a sentence on the letters too many, or else on those that lack."""
+    if not chosen:
+        return "there are some: a leaf is a tensor that no recorded operation made."
+    if chosen == "ce":
+        return "those are the two with a grad_fn; the leaves are the others."
+    if "c" in chosen and "e" in chosen:
+        return "c and e come from recorded operations: each has a grad_fn, so neither is a leaf."
+    if "c" in chosen:
+        return "c is made by a recorded operation: it has a grad_fn, so it is no leaf."
+    if "e" in chosen:
+        return "e is the end of the graph, its root: it has a grad_fn. Leaves are where ways begin."
+    if "a" not in chosen:
+        return "a is a leaf as well: we made it. Requiring a gradient does not change that."
+    if chosen == "a":
+        return "a is the one leaf with a gradient; leaves that ask for none count too."
+    if "b" not in chosen:
+        return (
+            "those are leaves, and one more is: data that asks for no gradient is a leaf as well."
+        )
+    return "those are leaves, and one more is: what does detach leave of the way back to c?"
+
+
 def _uphill(weights, learning_rate):
     with torch.no_grad():
         for w in weights:
@@ -88,6 +123,48 @@ def _first_weight_only(weights, learning_rate):
     sgd_step(weights[:1], learning_rate)
 
 
+def _last_gradient_emptied(weights, learning_rate):
+    with torch.no_grad():
+        for w in weights:
+            w -= learning_rate * w.grad
+    w.grad = None
+
+
+def _last_weight_only(weights, learning_rate):
+    sgd_step(weights[-1:], learning_rate)
+
+
+def _gradient_moves(weights, learning_rate):
+    with torch.no_grad():
+        for w in weights:
+            w.grad -= learning_rate * w
+
+
+def _by(change):
+    """Return a step whose direction is made from the gradient by `change`."""
+
+    def step(weights, learning_rate):
+        with torch.no_grad():
+            for w in weights:
+                w -= change(w, learning_rate)
+                w.grad = None
+
+    return step
+
+
+def _off_the_record(weights, learning_rate):
+    """Leave autograd off."""
+    sgd_step(weights, learning_rate)
+    torch.set_grad_enabled(False)
+
+
+def _no_longer_trained(weights, learning_rate):
+    for w in weights:
+        w.requires_grad_(False)
+        w -= learning_rate * w.grad
+        w.grad = None
+
+
 def _full_gradient(weights, learning_rate):
     with torch.no_grad():
         for w in weights:
@@ -114,8 +191,70 @@ def _emptied_grad(f, *inputs):
     return tuple(tensor.grad for tensor in inputs)
 
 
+def _emptied_afterwards(f, *inputs):
+    results = gradients(f, *inputs)
+    for tensor in inputs:
+        tensor.grad = None
+    return results
+
+
 def _first_input_only(f, *inputs):
     return torch.autograd.grad(f(*inputs), inputs[0])
+
+
+def _clones_that_hang_on(f, *inputs):
+    f(*inputs).backward()  # as through clones, which pass on what comes back
+    return tuple(None for _ in inputs)
+
+
+def _doubled(f, *inputs):
+    return tuple(2 * gradient for gradient in gradients(f, *inputs))
+
+
+def _each_in_a_tuple(f, *inputs):
+    return [torch.autograd.grad(f(*inputs), tensor) for tensor in inputs]
+
+
+def _first_gradient(f, *inputs):
+    return gradients(f, *inputs)[0]
+
+
+def _reversed(f, *inputs):
+    return gradients(f, *inputs)[::-1]
+
+
+def _sum_of_all(f, *inputs):
+    return sum(gradient.sum() for gradient in gradients(f, *inputs))
+
+
+def _marks_what_it_is_given(f, x):
+    matrix = jacobian(f, x)
+    x.requires_grad_()
+    return matrix
+
+
+def _marks_and_fills(f, x):
+    matrix = jacobian(f, x)
+    x.requires_grad_()
+    x.grad = matrix[-1].clone()
+    return matrix
+
+
+def _sum_of_the_rows(f, x):
+    return jacobian(f, x).sum(dim=0)
+
+
+def _weighted_rows(f, x):
+    """Hand in the value of each result as its gradient."""
+    return f(x)[:, None] * jacobian(f, x)
+
+
+def _emptied_after_storing(f, x):
+    return torch.zeros_like(jacobian(f, x))
+
+
+def _transposed(f, x):
+    return jacobian(f, x).T
 
 
 def _running_sums(f, x):
@@ -152,26 +291,43 @@ def _normal(generator: Generator, *shape: int) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
+_SHAPES = (3, 4), (4, 2), (5,)
+_PLACES = "first", "second", "third"
+
+
 def _weights_and_gradients(generator: Generator) -> tuple[Any, ...]:
     learning_rate = 0.1 + 0.4 * torch.rand((), generator=generator).item()
-    shapes = (3, 4), (4, 2), (3, 4), (4, 2)
-    return (*(_normal(generator, *shape) for shape in shapes), learning_rate)
+    weights = [_normal(generator, *shape) for shape in _SHAPES]
+    grads = [_normal(generator, *shape) for shape in _SHAPES]
+    grads[0][1, 2] = 0.0
+    return weights, grads, learning_rate
 
 
-def _after_a_step(step, w1, w2, grad_w1, grad_w2, learning_rate):
-    weights = [w1.clone().requires_grad_(), w2.clone().requires_grad_()]
-    for w, grad in zip(weights, (grad_w1, grad_w2), strict=True):
+def _after_a_step(step, weights, grads, learning_rate):
+    """Look at all that a step may change; if it does right by three weights, try one."""
+    outcome = _changed_by(step, weights, grads, learning_rate)
+    right = _changed_by(sgd_step, weights, grads, learning_rate)
+    if difference(outcome, right, 1e-9) is None:
+        alone = _changed_by(step, weights[:1], grads[:1], learning_rate)
+        outcome["a list of one weight"] = alone["the first weight"]
+    return outcome
+
+
+def _changed_by(step, weights, grads, learning_rate):
+    leaves = [w.clone().requires_grad_() for w in weights]
+    for w, grad in zip(leaves, grads, strict=True):
         w.grad = grad.clone()
-    first, second = weights
-    step(weights, learning_rate)
-    return {
-        "the first weight": first,
-        "the second weight": second,
-        "requires_grad of the first weight": first.requires_grad,
-        "is_leaf of the first weight": first.is_leaf,
-        "the gradient left in the first weight": _grad_or_zeros(first),
-        "the gradient left in the second weight": _grad_or_zeros(second),
-    }
+    step(list(leaves), learning_rate)
+    records = torch.is_grad_enabled()
+    torch.set_grad_enabled(True)
+    outcome = {}
+    for place, w in zip(_PLACES, leaves, strict=False):
+        outcome[f"the {place} weight"] = w.detach()
+        outcome[f"the gradient left in the {place} weight"] = _grad_or_zeros(w)
+    outcome["whether the weights require a gradient"] = all(w.requires_grad for w in leaves)
+    outcome["whether the weights are leaves"] = all(w.is_leaf for w in leaves)
+    outcome["whether autograd records after the call"] = records
+    return outcome
 
 
 def _grad_or_zeros(tensor: Tensor) -> Tensor:
@@ -187,14 +343,23 @@ def _two_inputs(generator: Generator) -> tuple[Any, ...]:
 
 
 def _gradients_twice(answer, f, x, w):
+    """Call twice, with something in one `.grad`; if that is right, try one input, and three."""
     x, w = x.clone().requires_grad_(), w.clone().requires_grad_()
+    right = gradients(f, x, w)
     x.grad = torch.full_like(x, 0.5)  # somebody else's
-    return {
+    outcome = {
         "the gradients": _copied(answer(f, x, w)),
         "the gradients of a second call": _copied(answer(f, x, w)),
         "x.grad after the calls": x.grad,
         "w.grad after the calls": w.grad,
+        "whether the inputs require a gradient": x.requires_grad and w.requires_grad,
     }
+    if difference(outcome["the gradients"], right) is None:
+        scale = torch.full((2,), 0.5, dtype=torch.float64, requires_grad=True)
+        one = _copied(answer(lambda w: w.tanh().square().sum(), w))
+        three = _copied(answer(lambda x, w, scale: (scale * (x @ w)).exp().sum(), x, w, scale))
+        outcome |= {"the gradients of one input": one, "the gradients of three inputs": three}
+    return outcome
 
 
 def _copied(value: Any) -> Any:
@@ -204,8 +369,24 @@ def _copied(value: Any) -> Any:
 
 
 def _several_results(generator: Generator) -> tuple[Any, ...]:
-    matrix, x = _normal(generator, 3, 4), _normal(generator, 4)
-    return lambda x: (matrix @ x).tanh() + x[:3] ** 2, x
+    return _normal(generator, 3, 4), _normal(generator, 5, 3), _normal(generator, 4)
+
+
+def _matrices(answer, narrow, tall, x):
+    """Ask for fewer results than inputs; if that is right, for more, and for a single one."""
+
+    def curved(x):
+        return (narrow @ x).tanh() + x[:3] ** 2
+
+    outcome = {"the Jacobian": answer(curved, x)}
+    outcome["whether x is as plain as before"] = not x.requires_grad
+    if difference(outcome["the Jacobian"], jacobian(curved, x)) is None:
+        y = x.detach()[:3].clone()
+        outcome["the Jacobian of five results along three inputs"] = answer(
+            lambda y: (tall @ y).sin(), y
+        )
+        outcome["the Jacobian of one result"] = answer(lambda y: (narrow[:1, :3] @ y).exp(), y)
+    return outcome
 
 
 EXERCISES = (
@@ -233,6 +414,19 @@ x = torch.tensor(2.0, requires_grad=True)
             ),
             Wrong(18.0, "18 is the sum of the two values; `.grad` holds slopes."),
             Wrong(8.5, "8.5 is the mean of the two slopes; nothing divides by two here."),
+            Wrong(11.0, "the slope of x³ is 3x², not 3x: at 2 that is 12. Only then comes the 5."),
+            Wrong(6.0, "6 is 3x at 2; the slope of x³ is 3x², and the second line adds its own."),
+            Wrong(8.0, "is that 3 + 5? The slope of x³ is 3x², and x is 2. (8 is also x³ itself.)"),
+            Wrong(22.0, "12 is right for x³; the slope of 5x is 5 everywhere, 10 is its value."),
+            Wrong(9.0, "the slope of x³ is 3x², with the 3 in front: at 2 that is 12, not 4."),
+            Wrong(7.0, "is that 12 minus 5? `backward` adds to what it finds in `.grad`."),
+            Wrong(29.0, "12 and 17 are right; but `.grad` is 17 at the end, not the sum of both."),
+            Wrong(34.0, "that is each slope twice; each `backward` adds its slope once."),
+            Wrong(0.0, "nobody empties `.grad`; each `backward` adds its slope to what is there."),
+            *wrongs(
+                "both calls run: the second line builds a graph of its own, with its own backward.",
+                *ERRORS,
+            ),
         ),
         hints=(
             "Work out the two slopes at 2 separately.",
@@ -258,29 +452,18 @@ e.backward()
         stub="answer = None  # your letters",
         name="answer",
         solution=leaves,
+        any_order=True,
         wrong=(
-            Wrong("a", "a is the one leaf with a gradient; leaves that ask for none count too."),
-            Wrong("ab", "a and b are, and one more: what does detach leave of the way back to c?"),
-            Wrong("ad", "a and d are, and one more: data is a leaf as well."),
-            Wrong("abcd", "c is made by a recorded operation: it has a grad_fn, so it is no leaf."),
-            *(
-                Wrong(
-                    letters,
-                    "c and e come from recorded operations: each has a grad_fn, so neither is a "
-                    "leaf.",
-                )
-                for letters in ("abde", "abcde", "cde", "abce")
+            *_other_letters(),
+            *wrongs(
+                "there are some: a leaf is a tensor that no recorded operation made.",
+                *("none", "none of them", "no"),
             ),
-            Wrong("abc", "c has a grad_fn, so it is no leaf; and d has none."),
-            Wrong("acd", "c has a grad_fn; and b is a leaf, though it asks for no gradient."),
-            *(
-                Wrong(
-                    letters,
-                    "a is a leaf as well: we made it. Requiring a gradient does not change that.",
-                )
-                for letters in ("bd", "b", "d")
+            *wrongs("two of them have a grad_fn: those are no leaves.", "all", "all of them"),
+            Wrong(3, "three it is; asked for are their letters."),
+            *wrongs(
+                'asked for are letters, such as `"ace"`; and it is another number.', 1, 2, 4, 5
             ),
-            Wrong("ce", "those are the two with a grad_fn; the leaves are the others."),
         ),
         hints=(
             "A leaf is a tensor that no recorded operation made. Which of the five have a grad_fn?",
@@ -297,7 +480,7 @@ Each weight moves in place, by `learning_rate` times its gradient and downhill. 
 that requires a gradient, and has no gradient left afterwards (`None` or zeros).""",
         stub="""\
 def sgd_step(weights, learning_rate):
-    return None  # your lines""",
+    pass  # your lines""",
         name="sgd_step",
         solution=sgd_step,
         wrong=(
@@ -309,8 +492,9 @@ def sgd_step(weights, learning_rate):
             ),
             Wrong(
                 _new_tensor,
-                "the weights that came in have not moved: `w - …` makes a new tensor, whatever "
-                "name or place it then gets; change the old one with `w -= …`.",
+                "the weights that came in have not moved, and their gradients are still there. If "
+                "you wrote `w = w - …`: that makes a new tensor, whatever name or place it then "
+                "gets; change the old one with `w -= …`.",
             ),
             Wrong(
                 _zeroed_first,
@@ -319,12 +503,91 @@ def sgd_step(weights, learning_rate):
             ),
             Wrong(
                 _first_weight_only,
-                "the first weight is right, the second is not: does the loop reach every weight, "
-                "with both lines?",
+                "the first weight is right, the others are untouched: does the loop reach every "
+                "weight? A `return` inside it ends it.",
+            ),
+            Wrong(
+                _last_weight_only,
+                "the last weight is right, the others are untouched: both lines belong inside the "
+                "loop.",
+            ),
+            Wrong(
+                _last_gradient_emptied,
+                "the weights have moved as they should, but only the last one's gradient is gone: "
+                "`w.grad = None` belongs inside the loop.",
             ),
             Wrong(
                 _full_gradient,
                 "your step takes the whole gradient; the learning rate says which share of it.",
+            ),
+            Wrong(
+                _gradient_moves,
+                "the weights have not moved, their gradients have: the two names are exchanged in "
+                "your update.",
+            ),
+            Wrong(
+                _by(lambda w, rate: rate * w.grad.sign()),
+                "each entry moves by the learning rate, with the sign of its gradient; it shall "
+                "move by the learning rate times the gradient itself.",
+            ),
+            Wrong(
+                _by(lambda w, rate: rate * w.grad.mean()),
+                "all entries of a weight move alike, by the mean of its gradient; each shall move "
+                "by its own.",
+            ),
+            Wrong(
+                _by(lambda w, rate: rate * w.grad.sum()),
+                "all entries of a weight move alike, by the sum of its gradient; each shall move "
+                "by its own.",
+            ),
+            Wrong(
+                _by(lambda w, rate: rate + w.grad),
+                "you add the learning rate to the gradient; multiply by it.",
+            ),
+            Wrong(
+                _by(lambda w, rate: rate * w.grad.abs()),
+                "the sign of the gradient is lost: where it is negative, the weight goes up.",
+            ),
+            Wrong(
+                _by(lambda w, rate: rate * w.grad**2),
+                "the gradient is squared; use it as it is.",
+            ),
+            *wrongs(
+                "the gradient is divided by a length; use it as it is.",
+                _by(lambda w, rate: rate * w.grad / len(w)),
+                _by(lambda w, rate: rate * w.grad / w.numel()),
+                _by(lambda w, rate: rate * w.grad / 3),
+            ),
+            Wrong(
+                _by(lambda w, rate: w.grad / rate),
+                "you divide by the learning rate; multiply by it.",
+            ),
+            Wrong(
+                _by(lambda w, rate: rate * w.grad / w.grad.norm()),
+                "your gradient is scaled to length 1; use it as it is.",
+            ),
+            Wrong(
+                _by(lambda w, rate: rate * w),
+                "each weight moves by a share of itself; it shall move by its gradient, `w.grad`.",
+            ),
+            Wrong(
+                _by(lambda w, rate: rate * w.grad * w),
+                "the weight itself is a factor of your step; it is the learning rate times the "
+                "gradient, nothing more.",
+            ),
+            Wrong(
+                _by(lambda w, rate: 2 * rate * w.grad),
+                "each weight moves twice as far as it should: is the update done twice?",
+            ),
+            Wrong(
+                _off_the_record,
+                "all is right but for what you leave behind: autograd stays off after the call. "
+                "`with torch.no_grad():` turns it on again at its end.",
+            ),
+            Wrong(
+                _no_longer_trained,
+                "the weights have moved, but no longer require a gradient; put the update into "
+                "`with torch.no_grad():` and leave their flags alone.",
             ),
         ),
         hints=(
@@ -336,6 +599,7 @@ def sgd_step(weights, learning_rate):
         "`torch.optim.SGD`.",
         inputs=_weights_and_gradients,
         probe=_after_a_step,
+        rtol=1e-9,  # a step of 1e-6 is a step
     ),
     Exercise(
         number="3.4",
@@ -359,14 +623,45 @@ def gradients(f, *inputs):
                 "`backward` adds to what is already in `.grad`, and emptying it afterwards comes "
                 "too late; besides, what was there belongs to somebody else.",
             ),
-            Wrong(
-                _emptied_grad,
+            *wrongs(
                 "the gradients are right, but what was in `.grad` before is lost; is there a way "
                 "that does not write there?",
+                _emptied_grad,
+                _emptied_afterwards,
             ),
             Wrong(
+                lambda f, *inputs: f(*inputs).backward(),
+                "nothing comes back: `backward` returns None, and writes into `.grad`, which shall "
+                "stay as it is.",
+            ),
+            *wrongs(
+                "that is the gradient of the first input alone; return one for each, in a tuple.",
                 _first_input_only,
-                "that is the gradient of the first input alone; hand all of the inputs over.",
+                _first_gradient,
+            ),
+            Wrong(
+                _clones_that_hang_on,
+                "your gradients are None, and `.grad` of the inputs has changed. `.grad` is filled "
+                "in leaves alone: a `clone()` is none, and passes on to the inputs what comes "
+                "back. Copy with `detach().clone()`, or look for a way without `.grad`.",
+            ),
+            Wrong(
+                _each_in_a_tuple,
+                "each gradient lies in a tuple of its own, which `torch.autograd.grad` returns "
+                "even for one input; hand it all of the inputs at once.",
+            ),
+            Wrong(_doubled, "each gradient comes twice: is something left from a first backward?"),
+            Wrong(
+                _reversed,
+                "the gradients come in the wrong order; keep that of the inputs.",
+            ),
+            Wrong(
+                _sum_of_all,
+                "that is one number, the sum of all slopes; return a gradient for each input.",
+            ),
+            Wrong(
+                lambda f, *inputs: f(*inputs),
+                "that is the value of `f`; asked for are its gradients.",
             ),
         ),
         hints=(
@@ -383,7 +678,8 @@ def gradients(f, *inputs):
         prompt="""\
 **3.5 Build.** `f` turns a vector of N numbers into one of M. Its *Jacobian* is the (M, N) matrix
 that holds in row i and column j the slope of result i along input j. Build it row by row from
-`backward(gradient=…)`. `x` comes as a plain tensor, which does not require a gradient.""",
+`backward(gradient=…)`. `x` comes as a plain tensor, which does not require a gradient; leave it
+so.""",
         stub="""\
 def jacobian(f, x):
     return None  # your lines""",
@@ -405,6 +701,49 @@ def jacobian(f, x):
                 "every row is the last one: `.grad.zero_()` empties the very tensor that you have "
                 "stored; set `.grad = None`, or store a clone().",
             ),
+            Wrong(
+                _emptied_after_storing,
+                "every entry is 0. If you call `.grad.zero_()` after you stored `x.grad`: that "
+                "empties the very tensor that you have stored; set `.grad = None`, or store a "
+                "clone().",
+            ),
+            *wrongs(
+                "the matrix is right, but the x that you were given requires a gradient now; work "
+                "on a leaf of your own, `x.detach().clone().requires_grad_()`.",
+                _marks_what_it_is_given,
+                _marks_and_fills,
+            ),
+            Wrong(
+                _sum_of_the_rows,
+                "that is one row, the sum of all: a gradient of ones adds the results up. Go "
+                "backward once for each result.",
+            ),
+            Wrong(
+                _weighted_rows,
+                "each row is multiplied by its result: hand in 1 as the gradient, not `f(x)`.",
+            ),
+            Wrong(
+                _transposed,
+                "that is the transpose: row i belongs to result i, so `stack` the gradients along "
+                "dim 0.",
+            ),
+            Wrong(
+                lambda f, x: jacobian(f, x)[0],
+                "that is the first row alone: does `return` stand inside the loop?",
+            ),
+            Wrong(
+                lambda f, x: jacobian(f, x)[:1],
+                "that is the first row alone: does `return` stand inside the loop?",
+            ),
+            Wrong(
+                lambda f, x: jacobian(f, x).flatten(),
+                "the rows lie one behind the other, as after `torch.cat`; `torch.stack` lays them "
+                "below each other.",
+            ),
+            Wrong(
+                lambda f, x: f(x),
+                "that is the value of `f`; asked for are its slopes.",
+            ),
         ),
         hints=(
             "What does `backward(gradient=…)` give if the gradient is 1 for one result and 0 for "
@@ -416,5 +755,6 @@ def jacobian(f, x):
         because="one backward for each result. A loss is one number: its gradient takes one walk, "
         "for any number of weights.",
         inputs=_several_results,
+        probe=_matrices,
     ),
 )

@@ -87,7 +87,8 @@ def pasted(number):
         return run(number, printed)
     space = notebook_space(number)
     _run_cell(printed, space)
-    return space[exercise.solution.__name__]()
+    value = space[exercise.solution.__name__]()
+    return repr(value) if isinstance(value, str) else value
 
 
 def notebook_space(number):

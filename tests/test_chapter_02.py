@@ -138,7 +138,7 @@ WRONG = [
     ("2.5", f"eps = 1e-5\n{NUDGES}", "use the `eps` that your function is given"),
     ("2.5", f"eps = 0.01\n{NUDGES}", "eps were always 0.01"),
     ("2.5", f"eps = 1e-5\n{NUDGES}".replace("zeros_like(w)", "zeros(len(w))"), "use the `eps`"),
-    ("2.5", IN_PLACE.replace(".item()", ""), "that is a view"),
+    ("2.5", IN_PLACE.replace(".item()", ""), "is a view that changes"),
     ("2.5", IN_PLACE.replace("    w[i] = kept\n", ""), "are not put back"),
     ("2.5", "return (f(w + eps) - f(w - eps)) / (2 * eps)", "all the entries of w at once"),
     (

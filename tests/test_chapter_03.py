@@ -1,0 +1,174 @@
+"""What `check` says about answers to the exercises of notebook 03."""
+
+import pytest
+from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong, pasted
+
+
+def step(*lines):
+    """An update with these lines in its loop."""
+    body = "".join(f"        {line}\n" for line in lines)
+    return f"with torch.no_grad():\n    for w in weights:\n{body}"
+
+
+def rows(*lines, of="torch.eye(len(f(x)), dtype=x.dtype)", end="return torch.stack(rows)"):
+    """A Jacobian with these lines in its loop over `v`."""
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"x = x.detach().clone().requires_grad_()\nrows = []\nfor v in {of}:\n{body}{end}"
+
+
+EMPTY, BACK, KEEP = "x.grad = None", "f(x).backward(gradient=v)", "rows.append(x.grad)"
+MOVE, FORGET = "w -= learning_rate * w.grad", "w.grad = None"
+COPIES = "{}\nf(*copies).backward()\nreturn tuple(c.grad for c in copies)"
+
+RIGHT = [
+    ("3.1", "17"),
+    ("3.1", "'tensor(17.)'"),
+    ("3.1", "torch.tensor([17.0])"),
+    ("3.1", "'12 + 5'"),
+    ("3.2", "'abd'"),
+    ("3.2", "'dba'"),
+    ("3.2", "'a, b and d'"),
+    ("3.2", "('a', 'b', 'd')"),
+    ("3.2", "{'d', 'b', 'a'}"),
+    ("3.3", step(MOVE, FORGET)),
+    ("3.3", step("w.sub_(w.grad, alpha=learning_rate)", "w.grad.zero_()")),
+    ("3.3", step("w.copy_(w - learning_rate * w.grad)", "del w.grad")),
+    ("3.3", "for w in weights:\n    w.data -= learning_rate * w.grad\n    w.grad = None"),
+    ("3.3", "sgd = torch.optim.SGD(weights, learning_rate)\nsgd.step()\nsgd.zero_grad()"),
+    ("3.4", "return list(torch.autograd.grad(f(*inputs), inputs))"),
+    ("3.4", "return tuple(torch.autograd.grad(f(*inputs), t)[0] for t in inputs)"),
+    ("3.4", COPIES.format("copies = [t.detach().clone().requires_grad_() for t in inputs]")),
+    (
+        "3.4",
+        """
+        kept = [t.grad for t in inputs]
+        for t in inputs:
+            t.grad = None
+        f(*inputs).backward()
+        found = tuple(t.grad for t in inputs)
+        for t, grad in zip(inputs, kept):
+            t.grad = grad
+        return found""",
+    ),
+    ("3.5", rows(EMPTY, BACK, KEEP)),
+    ("3.5", rows("rows.append(torch.autograd.grad(f(x), x, v)[0])")),
+    ("3.5", "return torch.autograd.functional.jacobian(f, x)"),
+]
+
+WRONG = [
+    ("3.1", "5", "the second line alone"),
+    ("3.1", "11", "not 3x"),
+    ("3.1", "8", "is that 3 + 5?"),
+    ("3.1", "22", "10 is its value"),
+    ("3.1", "'it raises an error'", "both calls run"),
+    ("3.1", "23", "23 is too large. Work out the two slopes"),
+    ("3.2", "'e'", "the end of the graph"),
+    ("3.2", "'ab'", "what does detach leave"),
+    ("3.2", "'abc'", "c is made by a recorded operation"),
+    ("3.2", "'ce'", "the leaves are the others"),
+    ("3.2", "3", "three it is"),
+    ("3.2", "''", "there are some"),
+    ("3.2", "'none'", "there are some"),
+    ("3.2", "'w'", '"w" is not it. A leaf is a tensor'),
+    ("3.3", "w1, w2 = weights\nwith torch.no_grad():\n    w1 -= w1.grad", "too many values"),
+    ("3.3", step("w -= 1e-6 * w.grad", FORGET), "learning_rate were always 1e-06"),
+    ("3.3", step("w -= learning_rate * w.grad.sign()", FORGET), "with the sign of its gradient"),
+    ("3.3", step("w -= learning_rate * w.grad.mean()", FORGET), "by the mean of its gradient"),
+    ("3.3", step("w.grad -= learning_rate * w"), "the two names are exchanged"),
+    ("3.3", step("w = w - learning_rate * w.grad", FORGET), "makes a new tensor"),
+    ("3.3", "return [w - learning_rate * w.grad for w in weights]", "makes a new tensor"),
+    ("3.3", step("w.grad.zero_()", MOVE), "these were emptied before"),
+    ("3.3", step(MOVE), "their gradients are still there"),
+    ("3.3", step(MOVE) + "w.grad = None", "only the last one's gradient is gone"),
+    ("3.3", step(MOVE, FORGET, "return"), "A `return` inside it ends it"),
+    ("3.3", step("w += learning_rate * w.grad", FORGET), "uphill"),
+    ("3.3", step("w -= w.grad / learning_rate", FORGET), "you divide by the learning rate"),
+    ("3.3", step("w -= learning_rate + w.grad", FORGET), "you add the learning rate"),
+    ("3.3", step("w.requires_grad_(False)", MOVE, FORGET), "no longer require a gradient"),
+    ("3.3", f"{step(MOVE, FORGET)}torch.set_grad_enabled(False)", "autograd stays off"),
+    ("3.3", f"for w in weights:\n    {MOVE}", "a leaf Variable that requires grad"),
+    (
+        "3.3",
+        "def sgd_step(learning_rate, weights):\n    for w in weights:\n        w.data -= w.grad",
+        "must come as (weights, learning_rate)",
+    ),
+    ("3.4", COPIES.format("copies = [t.clone() for t in inputs]"), "your gradients are None"),
+    ("3.4", "f(*inputs).backward()\nreturn tuple(t.grad for t in inputs)", "adds to what is"),
+    ("3.4", "return f(*inputs).backward()", "nothing comes back"),
+    ("3.4", "return f(*inputs)", "that is the value of `f`"),
+    ("3.4", "return torch.autograd.grad(f(*inputs), inputs)[0]", "the first input alone"),
+    ("3.4", "return [torch.autograd.grad(f(*inputs), t) for t in inputs]", "in a tuple of its own"),
+    ("3.4", "x, w = inputs\nreturn torch.autograd.grad(f(x, w), (x, w))", "not enough values"),
+    ("3.4", "return tuple(t.grad for t in inputs)", "in the gradients: at position 0"),
+    (
+        "3.4",
+        """
+        found = torch.autograd.grad(f(*inputs), inputs)
+        for t in inputs:
+            t.requires_grad_(False)
+        return found""",
+        "element 0 of tensors does not require grad",
+    ),
+    (
+        "3.4",
+        """
+        found = torch.autograd.grad(f(*inputs), inputs)
+        for t in inputs:
+            t.grad = None
+        return found""",
+        "what was in `.grad` before is lost",
+    ),
+    ("3.5", rows(BACK, "rows.append(x.grad.clone())"), "each row contains the rows above"),
+    ("3.5", rows(BACK, KEEP), "every row is the sum of all rows"),
+    ("3.5", rows(BACK, KEEP, "x.grad.zero_()"), "empties the very tensor that you have stored"),
+    ("3.5", rows(EMPTY, BACK, KEEP, end="return torch.stack(rows, dim=1)"), "the transpose"),
+    ("3.5", rows(EMPTY, BACK, KEEP, end="return torch.cat(rows)"), "`torch.stack` lays them"),
+    ("3.5", rows(EMPTY, BACK, KEEP, end="return rows"), "got a list with 3 entries"),
+    ("3.5", rows(EMPTY, BACK, KEEP, "return torch.stack(rows)"), "the first row alone"),
+    ("3.5", rows(EMPTY, BACK, KEEP, of="torch.eye(len(x), dtype=x.dtype)"), "Mismatch in shape"),
+    ("3.5", rows("f(x).sum().backward()", "return x.grad"), "that is one row, the sum of all"),
+    ("3.5", rows(EMPTY, "f(x).backward(v * f(x).detach())", KEEP), "multiplied by its result"),
+    (
+        "3.5",
+        rows(EMPTY, BACK, KEEP).replace("x.detach().clone().", "x."),
+        "the x that you were given requires a gradient now",
+    ),
+    (
+        "3.5",
+        rows(EMPTY, BACK, KEEP, of="torch.eye(3, dtype=x.dtype)"),
+        "Mismatch in shape",
+    ),
+]
+
+
+@pytest.mark.parametrize(("number", "answer"), RIGHT)
+def test_right(number, answer):
+    assert_right(number, answer)
+
+
+@pytest.mark.parametrize(("number", "answer", "words"), WRONG)
+def test_wrong(number, answer, words):
+    assert_wrong(number, answer, words)
+
+
+@pytest.mark.parametrize("number", ["3.1", "3.2", "3.3", "3.4", "3.5"])
+def test_the_printed_solution_runs_in_its_notebook(number):
+    assert_right(number, pasted(number))
+
+
+LEAVES_GRADIENTS = {"zeros", "ones", "NaN", "negative", "transpose"}
+NOT_MOVED = "have not moved, and their gradients are still there"
+DEGENERATE = {
+    "3.3": (
+        dict.fromkeys(("None", "0", "0.0", "first input", "last input"), NOT_MOVED),
+        LEAVES_GRADIENTS,
+    ),
+    "3.4": ({}, ()),
+    "3.5": ({"zeros": "every entry is 0", "transpose": "the transpose"}, ()),
+}
+
+
+@pytest.mark.parametrize("number", DEGENERATE)
+def test_degenerate_answers(number):
+    """What 3.3 returns does not matter."""
+    assert_true_of_degenerate(number, *DEGENERATE[number])
