@@ -644,8 +644,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 _InATuple,
-                "`parameters()` finds none: layers hide in a tuple, a dict or a deque as they do in a "
-                "list. The container must be a module itself.",
+                "`parameters()` finds none: layers hide in a tuple, a dict or a deque as they do "
+                "in a list. The container must be a module itself.",
             ),
             Wrong(
                 _OneLayerManyTimes,

@@ -1,12 +1,15 @@
 """The exercises of notebook 08: loops, trees and sequences, each with a graph of its own."""
 
+import random
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from exercises.exercise import Exercise, Wrong
+from exercises.differences import difference
+from exercises.exercise import Exercise, Wrong, wrongs
+from exercises.gradients import gradients
 
 
 def _normal(generator: Generator, *shape: int) -> Tensor:
@@ -31,6 +34,9 @@ def gradient_of_the_loop() -> float:
     return w.grad.item()
 
 
+MOST = 40  # uses after which even a wrong answer of ours stops
+
+
 # 8.2 ---------------------------------------------------------------------------------------------
 
 
@@ -51,18 +57,18 @@ def _once_at_least(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
     return model.output_linear(h), depth
 
 
-def _no_most(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
-    h, depth = model.input_linear(x).clamp(min=0), 0
-    while h.norm() > bound and depth < 50:
-        h, depth = model.middle_linear(h).clamp(min=0), depth + 1
-    return model.output_linear(h), depth
+def _as_long_as(
+    goes_on: Callable[[Tensor, float, int], Any],
+) -> Callable[[Any, Tensor, float], tuple[Tensor, int]]:
+    """Return an answer with another condition, of h, the bound and the uses so far."""
 
+    def forward(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+        h, depth = model.input_linear(x).clamp(min=0), 0
+        while goes_on(h, bound, depth) and depth < MOST:
+            h, depth = model.middle_linear(h).clamp(min=0), depth + 1
+        return model.output_linear(h), depth
 
-def _while_below(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
-    h, depth = model.input_linear(x).clamp(min=0), 0
-    while h.norm() < bound and depth < 10:
-        h, depth = model.middle_linear(h).clamp(min=0), depth + 1
-    return model.output_linear(h), depth
+    return forward
 
 
 def _without_relu(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
@@ -86,66 +92,165 @@ def _first_relu_missing(model: Any, x: Tensor, bound: float) -> tuple[Tensor, in
     return model.output_linear(h), depth
 
 
-def _or_for_and(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
-    h, depth = model.input_linear(x).clamp(min=0), 0
-    while (h.norm() > bound or depth < 10) and depth < 5000:
-        h, depth = model.middle_linear(h).clamp(min=0), depth + 1
-    return model.output_linear(h), depth
-
-
-def _eleven_uses(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
-    h, depth = model.input_linear(x).clamp(min=0), 0
-    while h.norm() > bound and depth <= 10:
-        h, depth = model.middle_linear(h).clamp(min=0), depth + 1
-    return model.output_linear(h), depth
-
-
 def _only_the_output(model: Any, x: Tensor, bound: float) -> Tensor:
     return forward_until(model, x, bound)[0]
 
 
+def _depth_first(model: Any, x: Tensor, bound: float) -> tuple[int, Tensor]:
+    output, depth = forward_until(model, x, bound)
+    return depth, output
+
+
+def _counted_from_one(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    output, depth = forward_until(model, x, bound)
+    return output, depth + 1
+
+
+def _not_counted(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    return forward_until(model, x, bound)[0], 0
+
+
+def _state_for_output(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    h, depth = model.input_linear(x).clamp(min=0), 0
+    while h.norm() > bound and depth < 10:
+        h, depth = model.middle_linear(h).clamp(min=0), depth + 1
+    return h, depth
+
+
+def _relu_at_the_end(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    output, depth = forward_until(model, x, bound)
+    return output.clamp(min=0), depth
+
+
+def _norm_taken_once(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    depth = 10 if model.input_linear(x).clamp(min=0).norm() > bound else 0
+    return model(x, depth), depth
+
+
+def _once_at_most(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    depth = int(model.input_linear(x).clamp(min=0).norm() > bound)
+    return model(x, depth), depth
+
+
+def _depth_drawn(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    return model(x), forward_until(model, x, bound)[1]
+
+
+def _without_biases(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    layers = model.input_linear, model.middle_linear, model.output_linear
+    first, middle, last = (layer.weight.T for layer in layers)
+    h, depth = (x @ first).clamp(min=0), 0
+    while h.norm() > bound and depth < 10:
+        h, depth = (h @ middle).clamp(min=0), depth + 1
+    return h @ last, depth
+
+
+def _norm_before_the_relu(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    h, depth = model.input_linear(x), 0
+    while h.norm() > bound and depth < 10:
+        h, depth = model.middle_linear(h.clamp(min=0)), depth + 1
+    return model.output_linear(h.clamp(min=0)), depth
+
+
+def _loop_off_the_record(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    h, depth = model.input_linear(x).clamp(min=0), 0
+    with torch.no_grad():
+        while h.norm() > bound and depth < 10:
+            h, depth = model.middle_linear(h).clamp(min=0), depth + 1
+    return model.output_linear(h), depth
+
+
+def _cut_after_the_loop(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    h, depth = _state_for_output(model, x, bound)
+    return model.output_linear(h.detach()), depth
+
+
+def _off_the_record_throughout(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    output, depth = forward_until(model, x, bound)
+    return output.detach(), depth
+
+
 class _Net(nn.Module):
-    """The layers of a DynamicNet, small; the middle one roughly halves what it is given."""
+    """A DynamicNet, small; the middle layer makes shorter what it is given."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         middle = 0.2 * torch.eye(5, dtype=torch.float64) + 0.12 * _normal(generator, 5, 5).abs()
         middle[0] -= 0.25  # one hidden number is stopped by the ReLU
-        weights = {
-            "input": _normal(generator, 5, 4),
-            "middle": middle,
-            "output": _normal(generator, 3, 5),
-        }
-        for name, weight in weights.items():
-            num_outputs, num_inputs = weight.shape
-            layer = nn.Linear(num_inputs, num_outputs, bias=False, dtype=torch.float64)
-            layer.weight = nn.Parameter(weight)
-            self.add_module(f"{name}_linear", layer)
+        middle *= 0.7 / torch.linalg.matrix_norm(middle, 2)
+        self.input_linear = _layer(_normal(generator, 5, 4), _normal(generator, 5) / 2)
+        self.middle_linear = _layer(middle, torch.zeros(5, dtype=torch.float64))
+        self.output_linear = _layer(_normal(generator, 3, 5), _normal(generator, 3))
+
+    def forward(self, x: Tensor, depth: int | None = None) -> Any:
+        h = self.input_linear(x).clamp(min=0)
+        for _ in range(random.randint(0, 3) if depth is None else depth):
+            h = self.middle_linear(h).clamp(min=0)
+        return self.output_linear(h)
+
+
+def _layer(weight: Tensor, bias: Tensor) -> nn.Linear:
+    num_outputs, num_inputs = weight.shape
+    layer = nn.Linear(num_inputs, num_outputs, dtype=weight.dtype)
+    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return layer
 
 
 def _net_and_samples(generator: Generator) -> tuple[Any, ...]:
     return _Net(generator), _normal(generator, 7, 4)
 
 
-def _three_bounds(answer: Callable[..., Any], model: Any, x: Tensor) -> dict[str, Any]:
-    norm = model.input_linear(x).clamp(min=0).norm().item()
+def _bounds(answer: Callable[..., Any], model: Any, x: Tensor) -> dict[str, Any]:
+    """Ask for some bounds and, if what came is right, for special nets and for gradients."""
+    norms = _norms(model, x)
     bounds = {
-        "a bound that is never reached": 0.0,
-        "a bound that the first h meets": 2 * norm,
-        "a bound on the way": 0.4 * norm,
+        "a bound that ten uses do not reach": 0.99 * norms[13],
+        "a bound that the first h meets": 2 * norms[0],
+        "a bound just below the norm of the second h": 0.99 * norms[1],
+        "a bound just above the norm of the third h": 1.01 * norms[2],
     }
-    found = {name: answer(model, x, bound) for name, bound in bounds.items()}
-    last = found["a bound on the way"]
-    if isinstance(last, tuple) and isinstance(last[0], Tensor):
-        found["the gradient of the first weight"] = _slope(last[0], model.input_linear.weight)
+    given = {name: answer(model, x, bound) for name, bound in bounds.items()}
+    found = {name: _parted(result) for name, result in given.items()}
+    if all(difference(given[n], forward_until(model, x, bounds[n])) is None for n in bounds):
+        found["a norm that equals the bound"] = _parted(answer(*_whole_numbers(model), 5.0))
+        with torch.no_grad():
+            model.middle_linear.bias.add_(0.5)
+        result = answer(model, x, 0.0)
+        found["a middle layer with a bias, and the bound 0"] = _parted(result)
+        found |= _learnt(result[0], model)
     return found
 
 
-def _slope(result: Tensor, weight: Tensor) -> Tensor:
-    """Return the gradient of the sum of a result; zeros where no graph leads to the weight."""
-    if not result.requires_grad:
-        return torch.zeros_like(weight)
-    return torch.autograd.grad(result.sum(), weight, materialize_grads=True)[0]
+def _parted(result: Any) -> Any:
+    """Return a pair as a dict, the number of uses first, since it explains another output."""
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        return result
+    return {"the number of uses": result[1], "the output": result[0]}
+
+
+def _norms(model: Any, x: Tensor) -> list[float]:
+    """Return the norms of h after 0 to 13 uses of the middle layer."""
+    h = model.input_linear(x).clamp(min=0)
+    norms = [h.norm().item()]
+    for _ in range(13):
+        h = model.middle_linear(h).clamp(min=0)
+        norms.append(h.norm().item())
+    return norms
+
+
+def _whole_numbers(model: Any) -> tuple[Any, Tensor]:
+    """Return a net and a sample whose first h is 3, 4 and zeros, with a norm of 5."""
+    other = _Net(Generator().manual_seed(0))
+    other.load_state_dict(model.state_dict())
+    first = torch.tensor([3.0, 4.0, 0.0, 0.0, 0.0], dtype=torch.float64)
+    other.input_linear = _layer(first[:, None] * torch.eye(5, 4, dtype=torch.float64)[0], 0 * first)
+    return other, torch.eye(1, 4, dtype=torch.float64)
+
+
+def _learnt(output: Any, model: Any) -> dict[str, Any]:
+    layers = [getattr(model, f"{name}_linear") for name in ("input", "middle", "output")]
+    names = (f"the gradient of {name}_linear's weight" for name in ("input", "middle", "output"))
+    return dict(zip(names, gradients(output, [layer.weight for layer in layers]), strict=True))
 
 
 # 8.3 ---------------------------------------------------------------------------------------------
@@ -178,31 +283,83 @@ def _one_level(tree: Any, x: Tensor) -> Any:
     def number(part: Any) -> Any:
         return part if isinstance(part, float) else x
 
-    a, b = number(tree[1]), number(tree[2])
-    return {"+": a + b, "-": a - b, "*": a * b}[tree[0]]
+    if not isinstance(tree, tuple):
+        return number(tree)
+    return _applied(tree[0], number(tree[1]), number(tree[2]))
 
 
-def _tree_and_point(generator: Generator) -> tuple[Any, ...]:
-    a, b, c = (_between(generator, 0.5, 2.0) for _ in range(3))
+def _applied(operation: str, a: Any, b: Any) -> Any:
+    return {"+": a + b, "-": a - b, "*": a * b}[operation]
+
+
+def _with_operations(
+    apply: Callable[[str, Any, Any], Any], of_number: Callable[[float], float] = float
+) -> Callable[[Any, Tensor], Any]:
+    """Return an answer that takes an operation, or a number, for another one."""
+
+    def evaluated(tree: Any, x: Tensor) -> Any:
+        if not isinstance(tree, tuple):
+            return x if tree == "x" else of_number(tree)
+        operation, left, right = tree
+        return apply(operation, evaluated(left, x), evaluated(right, x))
+
+    return evaluated
+
+
+def _one_side(side: int) -> Callable[[Any, Tensor], Any]:
+    """Return an answer that takes a tuple on one of the sides for x."""
+
+    def evaluated(tree: Any, x: Tensor) -> Any:
+        if not isinstance(tree, tuple):
+            return x if tree == "x" else tree
+        parts = [evaluated(part, x) for part in tree[1:]]
+        if isinstance(tree[1 + side], tuple):
+            parts[side] = x
+        return _applied(tree[0], *parts)
+
+    return evaluated
+
+
+def _tree_and_points(generator: Generator) -> tuple[Any, ...]:
+    a, b, c = (round(_between(generator, 0.5, 2.0), 1) for _ in range(3))
     tree: Any = ("-", ("*", "x", ("+", "x", a)), ("*", b, ("-", c, "x")))
     for _ in range(int(torch.randint(1, 4, (), generator=generator))):
         operation = "+-*"[int(torch.randint(3, (), generator=generator))]
-        number = _between(generator, 1.2, 2.0)
+        number = round(_between(generator, 1.2, 2.0), 1)
         tree = (operation, number, tree)
-    x = torch.tensor(_between(generator, 2.2, 3.0), dtype=torch.float64, requires_grad=True)
-    return tree, x
+    points = torch.tensor([2.6, -1.3, 0.0, 1.0, -4.2], dtype=torch.float64)
+    return tree, points + 0.1 * torch.rand((), generator=generator, dtype=torch.float64), a, b
 
 
-def _value_and_slope(answer: Callable[..., Any], tree: Any, x: Tensor) -> Any:
-    value = answer(tree, x)
-    if isinstance(value, float | int):
-        value = torch.tensor(float(value), dtype=x.dtype)
-    if not isinstance(value, Tensor) or value.ndim > 0:
-        return value
-    slope = torch.zeros_like(x)
-    if value.requires_grad:
-        slope = torch.autograd.grad(value, x)[0]
-    return {"the value": value.detach(), "the slope along x": slope}
+def _from_small_to_large(
+    answer: Callable[..., Any], tree: Any, points: Tensor, a: float, b: float
+) -> dict[str, Any]:
+    """Ask for ever larger trees and, if what came is right, for a tensor of several numbers."""
+    small: tuple[Any, ...] = ("x", a, ("+", "x", a), ("-", a, "x"), ("*", "x", b), ("-", a, b))
+    deep = ("+", ("*", "x", a), "x"), ("-", "x", ("*", b, "x")), ("-", ("-", "x", a), ("*", a, b))
+    trees = (*small, *deep, tree)
+    found = _values_and_slopes(answer, trees, points[0])
+    if difference(found, _values_and_slopes(evaluate, trees, points[0])) is None:
+        found["a tensor x of several numbers"] = answer(tree, points)
+    return found
+
+
+def _values_and_slopes(
+    answer: Callable[..., Any], trees: tuple[Any, ...], point: Tensor
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for tree in trees:
+        x = point.clone().requires_grad_()
+        found[f"evaluate({_shown(tree)}, x)"] = value = answer(tree, x)
+        found[f"the slope of evaluate({_shown(tree)}, x)"] = gradients(value, [x])[0]
+    return found
+
+
+def _shown(tree: Any) -> str:
+    if isinstance(tree, tuple):
+        operation, *parts = tree
+        return f'("{operation}", {", ".join(map(_shown, parts))})'
+    return f'"{tree}"' if isinstance(tree, str) else str(tree)
 
 
 # 8.4 ---------------------------------------------------------------------------------------------
@@ -269,28 +426,82 @@ def _every_state(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor
     return last_states(beginnings, w_in, w_rec)
 
 
-def _without_tanh(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
+def _with_step(step: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
+    """Return an answer whose new state, from v @ w_in, h and h @ w_rec, is another one."""
+
+    def answer(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
+        states = []
+        for sequence in sequences:
+            h = torch.zeros(len(w_rec), dtype=w_rec.dtype)
+            for vector in sequence:
+                h = step(vector @ w_in, h, h @ w_rec)
+            states.append(h)
+        return torch.stack(states)
+
+    return answer
+
+
+def _tanh_at_the_end(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
+    return torch.tanh(_with_step(lambda v, h, rec: v + rec)(sequences, w_in, w_rec))
+
+
+def _begun_with_ones(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
     states = []
     for sequence in sequences:
-        h = torch.zeros(len(w_rec), dtype=w_rec.dtype)
+        h = torch.ones(len(w_rec), dtype=w_rec.dtype)
         for vector in sequence:
-            h = vector @ w_in + h @ w_rec
+            h = torch.tanh(vector @ w_in + h @ w_rec)
         states.append(h)
     return torch.stack(states)
 
 
-def _tanh_of_the_input_only(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
+def _begun_at_random(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
     states = []
     for sequence in sequences:
-        h = torch.zeros(len(w_rec), dtype=w_rec.dtype)
+        h = torch.randn(len(w_rec), dtype=w_rec.dtype)
         for vector in sequence:
-            h = torch.tanh(vector @ w_in) + h @ w_rec
+            h = torch.tanh(vector @ w_in + h @ w_rec)
         states.append(h)
     return torch.stack(states)
+
+
+def _first_vector_skipped(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
+    return last_states([sequence[1:] for sequence in sequences], w_in, w_rec)
+
+
+def _only_the_last_sequence(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
+    return last_states(sequences[-1:], w_in, w_rec)[0]
+
+
+def _sum_of_states(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
+    lengths = torch.tensor([len(sequence) for sequence in sequences], dtype=w_rec.dtype)
+    return _mean_of_states(sequences, w_in, w_rec) * lengths[:, None]
+
+
+def _cut_at_each_step(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
+    before = [last_states([sequence[:-1]], w_in, w_rec).detach() for sequence in sequences]
+    last = torch.stack([sequence[-1] for sequence in sequences])
+    return torch.tanh(last @ w_in + torch.cat(before) @ w_rec)
+
+
+def _no_graph(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
+    return last_states(sequences, w_in, w_rec).detach()
+
+
+def _states_and_gradients(
+    answer: Callable[..., Any], sequences: list[Tensor], w_in: Tensor, w_rec: Tensor
+) -> dict[str, Any]:
+    found = {"the states": (states := answer(sequences, w_in, w_rec))}
+    if difference(states, last_states(sequences, w_in, w_rec)) is None:
+        found["the state of a single sequence"] = answer(sequences[:1], w_in, w_rec)
+        weights = [weight.clone().requires_grad_() for weight in (w_in, w_rec)]
+        slopes = gradients(answer(sequences, *weights), weights)
+        found["the gradient of w_in"], found["the gradient of w_rec"] = slopes
+    return found
 
 
 def _sequences_and_weights(generator: Generator) -> tuple[Any, ...]:
-    lengths = (4, 2, 5, 3)
+    lengths = (6, 2, 7, 1)
     sequences = [_normal(generator, length, 3) for length in lengths]
     return sequences, _normal(generator, 3, 5) / 2, _normal(generator, 5, 5) / 2
 
@@ -342,6 +553,36 @@ EXERCISES = (
                 "five is how often w is used. Each use contributes the product of the other four "
                 "factors, not 1.",
             ),
+            Wrong(
+                0.0,
+                "the loop does not cut the graph: each of its products is recorded, and each use "
+                "of w gets its share.",
+            ),
+            Wrong(
+                1.0,
+                "1 is the slope of the product along itself; from there it goes back through every "
+                "pass to w.",
+            ),
+            Wrong(
+                1458.0,
+                "you let the loop run once more; after five passes the product is 243, and 243 < "
+                "100 no longer holds.",
+            ),
+            Wrong(
+                27.0,
+                "that is the share of one use if there were four passes; the loop runs five times, "
+                "and the shares add up.",
+            ),
+            *wrongs(
+                "you multiplied by 3 for each use; each use contributes the product of the four "
+                "other factors, and there are five.",
+                *(15.0, 12.0),
+            ),
+            Wrong(
+                3.0,
+                "3 is w itself, or the last factor; w is used in every pass, and each use gets a "
+                "share.",
+            ),
         ),
         hints=(
             "Write down `product` after each pass until the condition no longer holds. How many "
@@ -359,15 +600,15 @@ EXERCISES = (
         prompt=(
             "**8.2 Modify.** Let the data choose the depth. `forward_until(model, x, bound)` is "
             "the forward pass of a DynamicNet that uses its middle layer (and the ReLU after it) "
-            "as long as the norm of `h` is above `bound`, but ten times at most. It returns the "
-            "output and how often the middle layer was used, which may be never. `check` also asks "
-            "for the gradient of the first weight."
+            "as long as the norm of `h`, of all its numbers together, is above `bound`, but ten "
+            "times at most. It returns the output and how often the middle layer was used, which "
+            "may be never. `check` also asks for the gradients of the weights."
         ),
         stub="def forward_until(model, x, bound):\n    return None  # output, depth",
         name="forward_until",
         solution=forward_until,
         inputs=_net_and_samples,
-        probe=_three_bounds,
+        probe=_bounds,
         wrong=(
             Wrong(
                 _once_at_least,
@@ -375,12 +616,12 @@ EXERCISES = (
                 "small enough already, it should not be used at all.",
             ),
             Wrong(
-                _no_most,
+                _as_long_as(lambda h, bound, depth: h.norm() > bound),
                 "the loop goes on after ten uses. A norm that never falls to the bound would "
                 "keep it running for ever.",
             ),
             Wrong(
-                _while_below,
+                _as_long_as(lambda h, bound, depth: h.norm() < bound and depth < 10),
                 "the condition is the wrong way round: go on while the norm is *above* the bound.",
             ),
             Wrong(
@@ -388,17 +629,95 @@ EXERCISES = (
                 "the ReLU after the middle layer is missing: without it `h` keeps its negative "
                 "numbers.",
             ),
-            Wrong(
-                _off_in_the_middle,
-                "the numbers are right, but somewhere `h` leaves the record (`detach`, `no_grad`): "
-                "no gradient reaches the first layer.",
+            *wrongs(
+                "the numbers are right, but somewhere `h` leaves the record (`detach`, `no_grad`), "
+                "so not every layer gets its gradient.",
+                *(_off_in_the_middle, _loop_off_the_record, _cut_after_the_loop),
+                _off_the_record_throughout,
             ),
             Wrong(
                 _first_relu_missing,
                 "the ReLU after `input_linear` is missing, so `h` starts with negative numbers.",
             ),
-            Wrong(_or_for_and, "both conditions must hold: `and`, not `or`."),
-            Wrong(_eleven_uses, "`depth <= 10` allows eleven uses; ten are the most."),
+            Wrong(
+                _as_long_as(lambda h, bound, depth: h.norm() > bound or depth < 10),
+                "both conditions must hold: `and`, not `or`.",
+            ),
+            Wrong(
+                _as_long_as(lambda h, bound, depth: h.norm() > bound and depth < 11),
+                "your loop allows eleven uses; ten are the most.",
+            ),
+            Wrong(
+                _as_long_as(lambda h, bound, depth: h.norm() > bound and depth < 9),
+                "your loop allows nine uses at most; it should be ten.",
+            ),
+            Wrong(
+                _as_long_as(lambda h, bound, depth: h.norm() >= bound and depth < 10),
+                "where the norm equals the bound it is not above it: `>`, not `>=`.",
+            ),
+            Wrong(
+                _as_long_as(lambda h, bound, depth: depth < 10),
+                "the bound does not enter: you always use the middle layer ten times.",
+            ),
+            *wrongs(
+                "you look at the norms of the single rows; the norm of `h` is that of all its "
+                "numbers, `h.norm()`.",
+                *(
+                    _as_long_as(lambda h, bound, depth: h.norm(dim=1).max() > bound and depth < 10),
+                    _as_long_as(
+                        lambda h, bound, depth: h.norm(dim=1).mean() > bound and depth < 10
+                    ),
+                    _as_long_as(lambda h, bound, depth: h[0].norm() > bound and depth < 10),
+                    _as_long_as(lambda h, bound, depth: h.norm(dim=1).min() > bound and depth < 10),
+                ),
+            ),
+            Wrong(
+                _as_long_as(lambda h, bound, depth: h.abs().sum() > bound and depth < 10),
+                "you add up the magnitudes; the norm is the root of the sum of the squares.",
+            ),
+            Wrong(
+                _as_long_as(lambda h, bound, depth: h.square().sum() > bound and depth < 10),
+                "you compare the sum of the squares; the norm is its root.",
+            ),
+            Wrong(
+                _as_long_as(lambda h, bound, depth: h.max() > bound and depth < 10),
+                "you compare the largest number; the norm is the root of the sum of all squares.",
+            ),
+            Wrong(
+                _norm_taken_once,
+                "the loop goes on although the norm of `h` has come down to the bound: compare "
+                "that of the present `h`, taken anew before each use.",
+            ),
+            Wrong(
+                _once_at_most,
+                "you use the middle layer once at most: does an `if` stand where a `while` should?",
+            ),
+            Wrong(
+                _depth_drawn,
+                "`model(x)` draws a depth of its own; send your `h` through `output_linear`.",
+            ),
+            Wrong(
+                _without_biases,
+                "the biases are missing: call the layers themselves, they add them.",
+            ),
+            Wrong(
+                _norm_before_the_relu,
+                "you look at the norm before the ReLU; `h` is what comes out of it.",
+            ),
+            Wrong(_depth_first, "the output comes first: `return output, depth`."),
+            Wrong(
+                _counted_from_one,
+                "the output is right, but the count is one too high: begin with 0.",
+            ),
+            Wrong(
+                _not_counted,
+                "the output is right, but the count stays at 0: `depth += 1` inside the loop.",
+            ),
+            Wrong(
+                _state_for_output,
+                "what you return first is `h`; send it through `output_linear`.",
+            ),
+            Wrong(_relu_at_the_end, "there is no ReLU after `output_linear`."),
             Wrong(
                 _only_the_output,
                 "the output is right; return the number of uses with it, `output, depth`.",
@@ -420,13 +739,13 @@ EXERCISES = (
             '**8.3 Build.** An *expression tree* is the text `"x"`, a float, or a tuple of an '
             'operation (`"+"`, `"-"` or `"*"`) and two trees: `("-", ("*", "x", "x"), 2.0)` means '
             "$x \\cdot x - 2$. Write `evaluate(tree, x)`, which returns its value for a tensor "
-            "`x`. `check` also asks autograd for the slope of your result along `x`."
+            "`x` of any shape. `check` also asks autograd for the slope of your result along `x`."
         ),
         stub="def evaluate(tree, x):\n    return None  # your lines",
         name="evaluate",
         solution=evaluate,
-        inputs=_tree_and_point,
-        probe=_value_and_slope,
+        inputs=_tree_and_points,
+        probe=_from_small_to_large,
         wrong=(
             Wrong(
                 _right_minus_left,
@@ -441,6 +760,38 @@ EXERCISES = (
                 _one_level,
                 "your function looks one level deep. A side that is a tuple is a tree again: "
                 "give it to `evaluate`.",
+            ),
+            Wrong(
+                _one_side(0),
+                "a tuple on the *left* is not evaluated: it is a tree like the one on the right.",
+            ),
+            Wrong(
+                _one_side(1),
+                "a tuple on the *right* is not evaluated: it is a tree like the one on the left.",
+            ),
+            Wrong(
+                _with_operations(lambda operation, a, b: a + b),
+                "the operation does not enter: you always add.",
+            ),
+            Wrong(
+                _with_operations(lambda operation, a, b: a * b if operation == "*" else a + b),
+                '"-" is taken for "+".',
+            ),
+            Wrong(
+                _with_operations(lambda operation, a, b: a * b if operation == "*" else a - b),
+                '"+" is taken for "-".',
+            ),
+            Wrong(
+                _with_operations(lambda operation, a, b: a + b if operation == "+" else a - b),
+                '"*" is taken for "-".',
+            ),
+            Wrong(
+                _with_operations(lambda operation, a, b: a - b if operation == "-" else a + b),
+                '"*" is taken for "+".',
+            ),
+            Wrong(
+                _with_operations(_applied, lambda number: float(int(number))),
+                "the floats lose what is behind the point, as by `int`; take them as they are.",
             ),
         ),
         hints=(
@@ -462,12 +813,14 @@ EXERCISES = (
             "each of shape (T, D) with a T of its own, by $h \\leftarrow \\tanh(v\\, w_{in} + h\\, "
             "w_{rec})$ for each vector $v$, as `read` of this notebook does. Every sequence begins "
             "with a state of H zeros (dtype as in `w_rec`). Return the B last states as one tensor "
-            "(B, H)."
+            "(B, H). `check` also asks for the gradients of the two weights."
         ),
         stub="def last_states(sequences, w_in, w_rec):\n    return None  # your lines",
         name="last_states",
         solution=last_states,
         inputs=_sequences_and_weights,
+        probe=_states_and_gradients,
+        direct=True,
         wrong=(
             Wrong(
                 _state_kept,
@@ -497,18 +850,67 @@ EXERCISES = (
             ),
             Wrong(
                 _zeros_before_each_vector,
-                "you set `h` to zeros before every vector, so only the last vector counts; once "
-                "for each sequence is enough.",
+                "only the last vector of each sequence counts: `h` is set to zeros before every "
+                "vector, or `h @ w_rec` is missing.",
             ),
-            Wrong(_without_tanh, "the tanh is missing."),
+            Wrong(_with_step(lambda v, h, rec: v + rec), "the tanh is missing."),
             Wrong(
                 _every_state,
                 "you keep every state; keep the last one of each sequence.",
             ),
             Wrong(_one_vector_early, "you stop one vector early."),
             Wrong(
-                _tanh_of_the_input_only,
+                _with_step(lambda v, h, rec: torch.tanh(v) + rec),
                 "the tanh goes around the sum, and you have it around the first term alone.",
+            ),
+            Wrong(
+                _with_step(lambda v, h, rec: v + torch.tanh(rec)),
+                "the tanh goes around the sum, and you have it around the second term alone.",
+            ),
+            Wrong(
+                _with_step(lambda v, h, rec: torch.tanh(v) + torch.tanh(rec)),
+                "one tanh goes around the sum; you have one around each of its terms.",
+            ),
+            Wrong(
+                _tanh_at_the_end,
+                "the tanh belongs into every step; you take it once, at the end.",
+            ),
+            Wrong(
+                _with_step(lambda v, h, rec: h + torch.tanh(v + rec)),
+                "the new state takes the place of the old one; you add it to the old one.",
+            ),
+            Wrong(
+                _with_step(lambda v, h, rec: torch.tanh(v + h)),
+                "`w_rec` is not used: it is `h @ w_rec`, not `h`.",
+            ),
+            Wrong(
+                _with_step(lambda v, h, rec: torch.sigmoid(v + rec)),
+                "that is a sigmoid; take the tanh.",
+            ),
+            Wrong(
+                _with_step(lambda v, h, rec: torch.relu(v + rec)),
+                "that is a ReLU; take the tanh.",
+            ),
+            Wrong(_begun_with_ones, "every sequence begins with zeros, not with ones."),
+            Wrong(_begun_at_random, "every sequence begins with zeros; you draw its first state."),
+            Wrong(_first_vector_skipped, "you leave out the first vector of each sequence."),
+            Wrong(
+                _only_the_last_sequence,
+                "you return the state of the last sequence alone; keep one for each of them.",
+            ),
+            Wrong(
+                _sum_of_states,
+                "that is the sum over all states of a sequence; the last one was asked for.",
+            ),
+            Wrong(
+                _no_graph,
+                "the states are right, but no gradient leads from them to the weights: leave out "
+                "`detach`, `no_grad`, and new tensors made of their numbers.",
+            ),
+            Wrong(
+                _cut_at_each_step,
+                "the states are right, but the trail is cut at each step: the gradient comes from "
+                "the last vector alone.",
             ),
         ),
         hints=(
