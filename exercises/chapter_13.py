@@ -120,6 +120,17 @@ def _live_state(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) 
     return model.state_dict()
 
 
+def _one_epoch_late(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+    best_accuracy, best = -1.0, {}
+    train_epoch(model)
+    for _ in range(epochs - 1):
+        accuracy = validate(model)
+        train_epoch(model)
+        if accuracy > best_accuracy:
+            best_accuracy, best = accuracy, copy.deepcopy(model.state_dict())
+    return best
+
+
 def _one_epoch_more(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
     return train_and_keep_best(model, train_epoch, validate, epochs + 1)
 
@@ -171,17 +182,18 @@ def _kept_state(answer: Any, start: float, accuracies: list[float]) -> Any:
     model = nn.Sequential(linear, nn.BatchNorm1d(5))
     course = _Course(accuracies)
     best = answer(model, course.train_epoch, course.validate, len(accuracies))
-    trained = course.trained
+    at_once = _epoch_of(best, start) if isinstance(best, dict) else ""
     _one_epoch(model)
     if not isinstance(best, dict):  # by name: what is in it does not matter
         kinds = {nn.Sequential: "the model", tuple: "several things", list: "several things"}
         return kinds.get(type(best), best)
     return {
+        "whose state it is": at_once,
         "whose state it is, looked at after one more epoch": _epoch_of(best, start),
         "the names of its entries": list(best),
         "the bias, looked at after one more epoch": best.get("0.bias"),
         "the running mean, looked at after one more epoch": best.get("1.running_mean"),
-        "how often it trained": trained,
+        "how often it trained": course.trained,
     }
 
 
@@ -321,12 +333,7 @@ def _how_many(model: nn.Module, state: State) -> int:
 
 def _after_matching(answer: Any, model: nn.Module, state: State) -> dict[str, Any]:
     before = {name: tensor.clone() for name, tensor in state.items()}
-    try:
-        names = answer(model, state)
-    except RuntimeError as error:
-        if "size mismatch" not in str(error):
-            raise
-        names = "an error of load_state_dict: size mismatch"
+    names = _left_out(answer, model, state)
     after = {_now(name): t.clone() for name, t in model.state_dict().items()}
     kept = list(before) == list(state) and all(torch.equal(before[n], state[n]) for n in before)
     for tensor in state.values():
@@ -341,6 +348,15 @@ def _after_matching(answer: Any, model: nn.Module, state: State) -> dict[str, An
         "the modes": [module.training for module in model.modules()],
         "what trains": [name for name, p in model.named_parameters() if p.requires_grad],
     }
+
+
+def _left_out(answer: Any, model: nn.Module, state: State) -> Any:
+    try:
+        return answer(model, state)
+    except RuntimeError as error:
+        if "size mismatch" not in str(error):
+            raise
+        return "an error of load_state_dict: size mismatch"
 
 
 def _now(name: str) -> str:
@@ -640,6 +656,11 @@ EXERCISES = (
                 _live_state,
                 "the weights are those of the best epoch, but what you return is the model's own "
                 "state, and the next epoch changes it; return the copy itself.",
+            ),
+            Wrong(
+                _one_epoch_late,
+                "you train once more between `validate` and the copy, so that it is the state of "
+                "one epoch later.",
             ),
             Wrong(_one_epoch_more, "you train one epoch too many: `range(epochs)` has them all."),
             Wrong(_the_worst, "you keep the worst epoch: a higher accuracy is better."),

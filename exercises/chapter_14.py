@@ -2,6 +2,7 @@
 
 import copy
 import statistics
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from exercises.differences import difference
 from exercises.exercise import Exercise, Wrong
 
 
@@ -16,7 +18,7 @@ def _integer(generator: Generator, low: int, high: int) -> int:
     return int(torch.randint(low, high, (), generator=generator))
 
 
-# 12.1 --------------------------------------------------------------------------------------------
+# 14.1 --------------------------------------------------------------------------------------------
 
 
 def megabytes() -> float:
@@ -32,7 +34,7 @@ def megabytes() -> float:
     return sum(tensor.nbytes for tensor in tensors if tensor is not None) / 1e6
 
 
-# 12.2 --------------------------------------------------------------------------------------------
+# 14.2 --------------------------------------------------------------------------------------------
 
 
 def one_more() -> float:
@@ -40,7 +42,7 @@ def one_more() -> float:
     return (torch.tensor(512.0, dtype=torch.bfloat16) + 1).item()
 
 
-# 12.3 --------------------------------------------------------------------------------------------
+# 14.3 --------------------------------------------------------------------------------------------
 
 
 def time_rightly(
@@ -111,11 +113,80 @@ def _one_wait(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
     return (clock() - start) / repeats
 
 
+def _another_clock(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return time_rightly(run, synchronize, time.perf_counter, repeats)
+
+
+def _unsorted_middle(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return _seconds(run, synchronize, clock, repeats, True)[repeats // 2]
+
+
+def _slowest(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return max(_seconds(run, synchronize, clock, repeats, True))
+
+
+def _sum(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return sum(_seconds(run, synchronize, clock, repeats, True))
+
+
+def _all_seconds(run: Any, synchronize: Any, clock: Any, repeats: int) -> list[float]:
+    return _seconds(run, synchronize, clock, repeats, True)
+
+
+def _last_alone(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return _seconds(run, synchronize, clock, repeats, True)[-1]
+
+
+def _warm_up_not_awaited(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    run()
+    return statistics.median(_seconds(run, synchronize, clock, repeats, False))
+
+
+def _without_the_launch(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    run()
+    synchronize()
+    seconds = []
+    for _ in range(repeats):
+        run()
+        start = clock()
+        synchronize()
+        seconds.append(clock() - start)
+    return statistics.median(seconds)
+
+
+def _waited_for_too_late(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    run()
+    seconds = []
+    for _ in range(repeats):
+        synchronize()
+        start = clock()
+        run()
+        seconds.append(clock() - start)
+    return statistics.median(seconds)
+
+
+def _two_warm_ups(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    run()
+    return time_rightly(run, synchronize, clock, repeats)
+
+
+def _begun_once(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    run()
+    synchronize()
+    start, seconds = clock(), []
+    for _ in range(repeats):
+        run()
+        synchronize()
+        seconds.append(clock() - start)
+    return statistics.median(seconds)
+
+
 class _QueueDevice:
     """A device that works off a queue, with a clock of its own that only it moves."""
 
     def __init__(self, durations: list[float]) -> None:
-        self.durations, self.calls = durations, 0
+        self.durations = durations
+        self.calls = self.readings = 0
         self.now = self.busy_until = 100.0
 
     def run(self) -> None:
@@ -128,22 +199,36 @@ class _QueueDevice:
         self.now = max(self.now, self.busy_until)
 
     def clock(self) -> float:
+        self.readings += 1
         return self.now
 
 
 def _timed(answer: Any, durations: list[float], repeats: int) -> Any:
     device = _QueueDevice(durations)
-    return answer(device.run, device.synchronize, device.clock, repeats)
+    seconds = answer(device.run, device.synchronize, device.clock, repeats)
+    if device.readings == 0 and device.calls and isinstance(seconds, float):
+        return "another clock was read"
+    return {"what comes back": seconds, "how often run() was called": device.calls}
 
 
 def _durations(generator: Generator) -> tuple[Any, ...]:
-    """Return a slow first run and falling times, no two windows of which share a median."""
-    repeats = 2 * _integer(generator, 2, 5) + 1
-    base = 1 + float(torch.rand((), generator=generator))
-    return [20 * base] + [base * 0.7**k for k in range(repeats)], repeats
+    """Return a slow first run, then times whose first and last are short, the middle not median.
+
+    So a warm-up that counts, a run that is left out and a list that is not sorted all show.
+    """
+    repeats = 2 * _integer(generator, 3, 5) + 1
+    base, middle = 1 + float(torch.rand((), generator=generator)), repeats // 2
+    order = [0] * repeats  # of ranks: the larger, the shorter
+    while (
+        order[middle] in (0, middle - 1, middle, repeats - 1)
+        or order[-1] == repeats - 1
+        or min(order[0], order[-1]) <= middle
+    ):
+        order = torch.randperm(repeats, generator=generator).tolist()
+    return [20 * base] + [base * 0.7**k for k in order] + [9 * base], repeats
 
 
-# 12.4 --------------------------------------------------------------------------------------------
+# 14.4 --------------------------------------------------------------------------------------------
 
 
 def accumulate(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
@@ -204,17 +289,43 @@ def _weighted_by_size(model: nn.Module, images: Tensor, labels: Tensor, size: in
         (F.cross_entropy(model(part), answers) * size / len(images)).backward()
 
 
+def _no_backward(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+
+
+def _with_a_step(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    accumulate(model, images, labels, size)
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+
+
+def _a_sum(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        F.cross_entropy(model(part), answers, reduction="sum").backward()
+
+
+def _first_part_alone(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    (F.cross_entropy(model(images[:size]), labels[:size]) * size / len(images)).backward()
+
+
+def _first_part_not_weighted(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    F.cross_entropy(model(images[:size]), labels[:size]).backward()
+
+
 class _Counting(nn.Module):
     """A linear layer that counts the pictures it gets, and those still waiting for backward."""
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
-        self.weight = nn.Parameter(weight)
+        self.weight = nn.Parameter(weight.clone())
+        self.bias = nn.Parameter(weight[0].clone())
         self.largest = self.waiting = self.most = 0
 
     def forward(self, images: Tensor) -> Tensor:
         self.largest = max(self.largest, len(images))
-        logits = images @ self.weight
+        logits = images @ self.weight + self.bias
         if logits.requires_grad:
             self.waiting += len(images)
             self.most = max(self.most, self.waiting)
@@ -225,15 +336,39 @@ class _Counting(nn.Module):
         self.waiting -= count
 
 
-def _gradient(answer: Any, weight: Tensor, images: Tensor, labels: Tensor, size: int) -> Any:
+def _gradients(answer: Any, weight: Tensor, images: Tensor, labels: Tensor, size: int) -> Any:
+    """Return what an answer leaves; if that is right, also of parts that divide, and of one."""
+    found = _left_behind(answer, weight, images, labels, size)
+    if difference(found, _left_behind(accumulate, weight, images, labels, size)) is None:
+        even = len(images) // size * size
+        cases = {"if the size divides the batch": even, "if there is one part": size - 1}
+        for when, count in cases.items():
+            more = _left_behind(answer, weight, images[:count], labels[:count], size)
+            found |= {f"{name} {when}": value for name, value in more.items()}
+    return found
+
+
+def _left_behind(
+    answer: Any, weight: Tensor, images: Tensor, labels: Tensor, size: int
+) -> dict[str, Any]:
     model = _Counting(weight)
-    model.weight.grad = torch.ones_like(weight)  # left over from an earlier step
+    for parameter in model.parameters():  # left over from an earlier step
+        parameter.grad = torch.ones_like(parameter)
     answer(model, images, labels, size)
+    if model.weight.grad is None:
+        return {"the gradient": "None"}
+    is_same = torch.equal(model.weight, weight) and torch.equal(model.bias, weight[0])
     return {
         "the gradient": model.weight.grad,
-        "the largest part": model.largest,
-        "the most pictures that waited for backward": model.most,
+        "the gradient of the bias": model.bias.grad,
+        "the pictures that went through the model at once": _within(size, model.largest),
+        "the pictures that waited for backward": _within(size, model.most),
+        "the weights": "as before" if is_same else "changed",
     }
+
+
+def _within(size: int, count: int) -> str:
+    return "at most `size`" if count <= size else f"{count}, where `size` is {size}"
 
 
 def _batch(generator: Generator) -> tuple[Any, ...]:
@@ -245,7 +380,7 @@ def _batch(generator: Generator) -> tuple[Any, ...]:
     return weight, images, torch.randint(0, 3, (count,), generator=generator), size
 
 
-# 12.5 --------------------------------------------------------------------------------------------
+# 14.5 --------------------------------------------------------------------------------------------
 
 
 def move(batch: Any, device: str) -> Any:
@@ -302,29 +437,105 @@ def _not_kept(batch: Any, device: str) -> Any:
     return batch
 
 
+def _always_here(batch: Any, device: str) -> Any:
+    return move(batch, "cpu")
+
+
+def _generators(batch: Any, device: str) -> Any:
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {key: _generators(value, device) for key, value in batch.items()}
+    if isinstance(batch, list):
+        return [_generators(value, device) for value in batch]
+    if isinstance(batch, tuple):
+        return (_generators(value, device) for value in batch)
+    return batch
+
+
+def _tensors_alone(batch: Any, device: str) -> Any:
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        moved = {key: _tensors_alone(value, device) for key, value in batch.items()}
+        return {key: value for key, value in moved.items() if value is not None}
+    if isinstance(batch, list | tuple):
+        return type(batch)(_tensors_alone(value, device) for value in batch)
+    return None
+
+
+def _lists_alone(batch: Any, device: str) -> Any:
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        moved = {key: value for key, value in batch.items() if not isinstance(value, dict)}
+        return batch | {key: _lists_alone(value, device) for key, value in moved.items()}
+    if isinstance(batch, list | tuple):
+        return type(batch)(_lists_alone(value, device) for value in batch)
+    return batch
+
+
+def _made_short(batch: Any, device: str) -> Any:
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device, torch.float32)
+    if isinstance(batch, dict):
+        return {key: _made_short(value, device) for key, value in batch.items()}
+    if isinstance(batch, list | tuple):
+        return type(batch)(_made_short(value, device) for value in batch)
+    return batch
+
+
 def _inventory(value: Any, name: str = "batch") -> dict[str, str]:
     """Return what lies at each place of a structure, by a name such as batch["a"][0]."""
     if isinstance(value, torch.Tensor):
-        return {name: f"a tensor on {value.device.type}, {tuple(value.shape)}"}
+        dtype = str(value.dtype).removeprefix("torch.")
+        return {name: f"a tensor on {value.device.type}, {dtype}, {tuple(value.shape)}"}
     if isinstance(value, dict):
         items = [(f"{name}[{key!r}]", inner) for key, inner in value.items()]
     elif isinstance(value, list | tuple):
         items = [(f"{name}[{index}]", inner) for index, inner in enumerate(value)]
     else:
-        return {name: repr(value)}
+        is_plain = isinstance(value, int | float | str | None)
+        return {name: repr(value) if is_plain else f"a {type(value).__name__}"}
     found = {name: f"a {type(value).__name__} of {len(value)}"}
     for inner_name, inner in items:
         found |= _inventory(inner, inner_name)
     return found
 
 
-def _after_moving(answer: Any, batch: dict[str, Any]) -> Any:
+def _numbers(value: Any, name: str = "batch") -> dict[str, Tensor]:
+    """Return the tensors of a structure on the CPU, by their places."""
+    if isinstance(value, torch.Tensor):
+        return {} if value.is_meta else {f"the numbers of {name}": value.clone()}
+    if isinstance(value, list | tuple):
+        value = dict(enumerate(value))
+    found: dict[str, Tensor] = {}
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        found |= _numbers(inner, f"{name}[{key!r}]")
+    return found
+
+
+def _of_a_dict(answer: Any, batch: dict[str, Any]) -> dict[str, Any]:
+    """Return what lies where after two moves, and in the old batch."""
     given = copy.deepcopy(batch)
-    moved = _inventory(answer(given, "meta"))
-    again = _inventory(answer(copy.deepcopy(batch), "cpu"))
-    moved |= {f"on the CPU, {name}": what for name, what in again.items()}
+    new = answer(given, "meta")
+    moved = _inventory(new)
+    here = answer(copy.deepcopy(batch), "cpu")
+    moved |= {f"on the CPU, {name}": what for name, what in _inventory(here).items()}
     before = {f"the old {name}": what for name, what in _inventory(given).items()}
-    return moved | before
+    is_new = {"the dict that comes back": "the old one" if new is given else "a new one"}
+    return moved | is_new | before | _numbers(here)
+
+
+def _after_moving(answer: Any, batch: dict[str, Any]) -> Any:
+    """Return what comes of a dict; if that is right, also of batches of another kind."""
+    found = _of_a_dict(answer, batch)
+    if difference(found, _of_a_dict(move, batch)) is None:
+        others: list[Any] = [batch["images"], batch["boxes"], (batch["labels"], {}, [], None)]
+        for bare in others:
+            what = _inventory(answer(copy.deepcopy(bare), "meta"), f"a {type(bare).__name__}")
+            found |= {f"{name}, as a whole batch": value for name, value in what.items()}
+    return found
 
 
 def _structure(generator: Generator) -> tuple[Any, ...]:
@@ -336,6 +547,7 @@ def _structure(generator: Generator) -> tuple[Any, ...]:
         "labels": torch.randint(0, 10, (size,), generator=generator),
         "boxes": [torch.zeros(k + 1, 4) for k in range(size)],
         "extra": {"weights": (weights, 0.5), "names": ["shoe"] * size, "mask": weights > 0.5},
+        "pairs": [(images[:1] + 1, {"weight": weights + 2}), None],
         "epoch": _integer(generator, 0, 20),
     }
     return (batch,)
@@ -363,15 +575,31 @@ EXERCISES = (
             Wrong(12, "one of the four is missing: weights, gradients, `exp_avg`, `exp_avg_sq`."),
             Wrong(
                 14,
-                "the weights stay in float32; autocast makes a short copy for the forward "
-                "pass and drops it.",
+                "you gave the weights or the gradients two bytes a number; autocast leaves both "
+                "in float32. It makes a short copy of the weights for the forward pass and drops "
+                "it.",
             ),
+            Wrong(
+                18,
+                "the short copy of the weights that autocast makes for the forward pass is not "
+                "kept.",
+            ),
+            Wrong(
+                20,
+                "that is five tensors; there are four: weights, gradients, `exp_avg`, "
+                "`exp_avg_sq`. What the forward pass needs is gone after the step.",
+            ),
+            Wrong(16e6 / 2**20, "those are mebibytes, of 2²⁰ bytes; here a megabyte has 10⁶."),
+            Wrong(128, "you counted bits; a byte has eight of them."),
+            Wrong(16_000, "those are kilobytes; the question asks for megabytes."),
+            Wrong(0.016, "those are gigabytes; the question asks for megabytes."),
             Wrong(10, "autocast shortens neither the weights nor the gradients that are kept."),
             Wrong(16_000_000, "that is the number of bytes; the question asks for megabytes."),
             Wrong(32, "you gave each number eight bytes; float32 has four."),
         ),
         hints=(
-            "How many tensors of the weights' shape are there after a step?",
+            "How many tensors of the weights' shape are kept after a step, and how many bytes has "
+            "a number in each of them?",
             "Four of them. And which type has each? Look at what autocast left as it was.",
             "Four tensors of a million numbers of four bytes.",
         ),
@@ -392,6 +620,20 @@ EXERCISES = (
         wrong=(
             Wrong(513, "bfloat16 has no 513: between 512 and 1024 its numbers are four apart."),
             Wrong(516, "513 is nearer to 512 than to 516."),
+            Wrong(
+                512 + 1 / 128,
+                "1/128 is the gap next to 1; the gap grows with the number, and one was added, not "
+                "1/128.",
+            ),
+            Wrong(514, "the gap at 512 is four: there is no 514."),
+            Wrong(508, "nothing is subtracted, so it cannot become less than 512."),
+            Wrong(511, "nothing is subtracted, so it cannot become less than 512."),
+            Wrong(
+                float("inf"),
+                "bfloat16 has as many exponents as float32 and reaches beyond 10³⁸; what it lacks "
+                "is digits.",
+            ),
+            Wrong(1, "one is added to 512: the question is what comes out."),
             Wrong(4, "the steps are four wide there, but the question is which number comes out."),
         ),
         hints=(
@@ -439,10 +681,46 @@ EXERCISES = (
             ),
             Wrong(
                 _first_dropped,
-                "you drop one of the `repeats` runs; the warm-up comes before them.",
+                "only `repeats` − 1 runs count; the warm-up comes before the `repeats` that are "
+                "timed.",
             ),
             Wrong(_mean, "you take the mean, which one slow run can spoil; take the median."),
             Wrong(_fastest, "you take the fastest run; the question asks for the median."),
+            Wrong(_slowest, "you take the slowest run; the question asks for the median."),
+            Wrong(_sum, "you add the times up; the question asks for their median."),
+            Wrong(_last_alone, "that is the time of the last run alone; take the median of all."),
+            Wrong(_all_seconds, "you return all the times; take their median."),
+            Wrong(
+                _unsorted_middle,
+                "you take the time in the middle of the list as it was measured; the median is the "
+                "middle one of the *sorted* times.",
+            ),
+            Wrong(
+                _another_clock,
+                "you read a clock of your own. The device lives in the time of `clock()`: call "
+                "that.",
+            ),
+            Wrong(
+                _warm_up_not_awaited,
+                "the warm-up is still running when the first time is taken: call `synchronize()` "
+                "after it as well.",
+            ),
+            Wrong(
+                _without_the_launch,
+                "you read the clock after `run()`, so that its launch is not counted; read it "
+                "before.",
+            ),
+            Wrong(
+                _waited_for_too_late,
+                "you time how fast work can be put into the queue; wait with `synchronize()` "
+                "after `run()`, before you read the clock.",
+            ),
+            Wrong(_two_warm_ups, "you warm up twice; one run is enough, and one was asked for."),
+            Wrong(
+                _begun_once,
+                "the clock starts once, before the loop, so each time contains those before it; "
+                "start it anew for each run.",
+            ),
             Wrong(
                 _one_wait,
                 "you wait once at the end and divide, which is a mean; time each run "
@@ -503,6 +781,24 @@ EXERCISES = (
                 _never_cleared, "the old gradient is still in the sum; clear it before the loop."
             ),
             Wrong(
+                _no_backward,
+                "`.grad` is None in the end: either `backward` was never called, or the gradient "
+                "was cleared after it.",
+            ),
+            Wrong(
+                _with_a_step,
+                "the gradient is right, but you also let an optimizer step; the weights are to "
+                "stay as they are.",
+            ),
+            Wrong(
+                _a_sum,
+                "that is the gradient of the sum of the losses; the mean has one N-th of it.",
+            ),
+            Wrong(_first_part_alone, "only the first part is there: is there a loop over all?"),
+            Wrong(
+                _first_part_not_weighted, "only the first part is there: is there a loop over all?"
+            ),
+            Wrong(
                 _all_at_once,
                 "the gradient is right, but the whole batch went through the "
                 "model at once, which is what this is meant to avoid.",
@@ -519,7 +815,7 @@ EXERCISES = (
             "activations are alive at a time."
         ),
         inputs=_batch,
-        probe=_gradient,
+        probe=_gradients,
     ),
     Exercise(
         number="14.5",
@@ -536,8 +832,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 _top_level_alone,
-                "you move the tensors at the top; those inside the lists and "
-                "the inner dict stay behind.",
+                "you move the tensors at the top; those deeper down, in lists and dicts, stay "
+                "behind.",
             ),
             Wrong(_dicts_alone, "you look into dicts; there are tensors in lists and tuples too."),
             Wrong(_tuples_forgotten, "the tensor in the tuple stays behind."),
@@ -546,6 +842,22 @@ EXERCISES = (
             ),
             Wrong(_into_the_old, "the old batch has changed; build a new dict."),
             Wrong(_not_kept, "`tensor.to(device)` returns a new tensor; keep what it returns."),
+            Wrong(
+                _always_here,
+                "the tensors stay on the CPU: take the `device` that is passed, not one of the "
+                "notebook.",
+            ),
+            Wrong(
+                _generators,
+                "a tuple came back as a generator: `(… for …)` makes no tuple; write "
+                "`tuple(… for …)`.",
+            ),
+            Wrong(_tensors_alone, "numbers and names are lost; return what is no tensor as it is."),
+            Wrong(
+                _lists_alone,
+                "you look into lists and tuples; there are tensors in inner dicts too.",
+            ),
+            Wrong(_made_short, "the tensors change their dtype; they are to be moved alone."),
         ),
         hints=(
             "Four cases: a tensor, a dict, a list or tuple, anything else.",

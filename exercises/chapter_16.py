@@ -1,12 +1,13 @@
 """The exercises of notebook 16: what trains, what only seems frozen, and changing a layer."""
 
 import copy
+from collections.abc import Iterable
 from typing import Any, Self
 
 import torch
 from torch import Generator, Tensor, nn
 
-from exercises.exercise import Exercise, Wrong
+from exercises.exercise import Also, Exercise, Wrong
 
 Group = dict[str, Any]
 
@@ -15,7 +16,7 @@ def _integer(generator: Generator, low: int, high: int) -> int:
     return int(torch.randint(low, high, (), generator=generator))
 
 
-# 13.1 --------------------------------------------------------------------------------------------
+# 16.1 --------------------------------------------------------------------------------------------
 
 
 def trainable_numbers() -> int:
@@ -28,7 +29,7 @@ def trainable_numbers() -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-# 13.2 --------------------------------------------------------------------------------------------
+# 16.2 --------------------------------------------------------------------------------------------
 
 
 def frozen_mean() -> float:
@@ -40,7 +41,7 @@ def frozen_mean() -> float:
     return norm.state_dict()["running_mean"].item()
 
 
-# 13.3 --------------------------------------------------------------------------------------------
+# 16.3 --------------------------------------------------------------------------------------------
 
 
 def parameter_groups(model: Any, body_rate: float, head_rate: float) -> list[Group]:
@@ -116,21 +117,92 @@ def _one_rate(model: Any, body_rate: float, head_rate: float) -> list[Group]:
     return parameter_groups(model, head_rate, head_rate)
 
 
+def _new_head(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    model.fc = nn.Linear(model.fc.in_features, model.fc.out_features)
+    return parameter_groups(model, body_rate, head_rate)
+
+
+def _an_optimizer(model: Any, body_rate: float, head_rate: float) -> Any:
+    return torch.optim.SGD(parameter_groups(model, body_rate, head_rate), lr=head_rate)
+
+
+def _with_the_frozen(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    groups = parameter_groups(model, body_rate, head_rate)
+    rest = [p for name, p in model.named_parameters() if not name.startswith("fc.")]
+    return [{"params": rest, "lr": body_rate}, groups[1]]
+
+
+def _one_group(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    groups = parameter_groups(model, body_rate, head_rate)
+    return [{"params": groups[0]["params"] + groups[1]["params"], "lr": body_rate}]
+
+
+def _stage_without_a_rate(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    groups = parameter_groups(model, body_rate, head_rate)
+    del groups[0]["lr"]
+    return groups
+
+
+def _stage_alone(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    groups = parameter_groups(model, body_rate, head_rate)
+    model.fc.requires_grad_(False)
+    return groups[:1]
+
+
+def _head_in_vain(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    groups = parameter_groups(model, body_rate, head_rate)
+    model.fc.requires_grad_(False)
+    return groups
+
+
+def _stage_in_vain(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    groups = parameter_groups(model, body_rate, head_rate)
+    model.layer4.requires_grad_(False)
+    return groups
+
+
+def _frozen_without_groups(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    parameter_groups(model, body_rate, head_rate)
+    return _as_given(model, body_rate, head_rate)
+
+
+def _in_eval(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    model.eval()
+    return parameter_groups(model, body_rate, head_rate)
+
+
 def _after_a_step(answer: Any, width: int, body_rate: float, head_rate: float) -> dict[str, Any]:
     """Take one step of SGD with the groups, and return what trains and how far each part moved."""
     torch.manual_seed(0)
-    model = _Miniature(width).double()
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    torch.set_default_dtype(torch.float64)  # so that a head of the reader's fits
+    model = _Miniature(width)
+    names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
+    before = {name: p.detach().clone() for p, name in names.items()}
     groups = answer(model, body_rate, head_rate)
-    optimizer = torch.optim.SGD(groups, lr=0.0)
-    trains = sorted({name.split(".")[0] for name, p in model.named_parameters() if p.requires_grad})
-    if trains:
-        model(torch.randn(7, 3, dtype=torch.float64)).square().sum().backward()
-        optimizer.step()
-    moved = {
-        f"the step of {name}": p.detach() - before[name] for name, p in model.named_parameters()
+    if isinstance(groups, torch.optim.Optimizer):
+        return {"what comes back": "an optimizer"}
+    now = dict(model.named_parameters())
+    found: dict[str, Any] = {
+        "new layers": [name for name, p in now.items() if p not in names],
+        "the parts with requires_grad": _parts(n for n, p in now.items() if p.requires_grad),
+        "the model's mode": "training" if all(m.training for m in model.modules()) else "other",
     }
-    return {"the parts with requires_grad": trains, **moved}
+    held = _step(model, groups)
+    moved = {f"the step of {n}": p.detach() - before[n] for n, p in now.items() if p in names}
+    return found | moved | {"the parts in the groups": _parts(names.get(p, "new") for p in held)}
+
+
+def _step(model: nn.Module, groups: Any) -> list[Tensor]:
+    """Take a step of SGD with the groups, if anything trains; return the parameters in them."""
+    optimizer = torch.optim.SGD(groups, lr=0.0)
+    if any(p.requires_grad for p in model.parameters()):
+        model(torch.randn(7, 3)).square().sum().backward()
+        optimizer.step()
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def _parts(names: Iterable[str]) -> list[str]:
+    return sorted({name.split(".")[0] for name in names})
 
 
 def _rates(generator: Generator) -> tuple[Any, ...]:
@@ -138,7 +210,7 @@ def _rates(generator: Generator) -> tuple[Any, ...]:
     return _integer(generator, 4, 8), body, 10 * body + 0.01
 
 
-# 13.4 --------------------------------------------------------------------------------------------
+# 16.4 --------------------------------------------------------------------------------------------
 
 
 class StillNorms(nn.Module):
@@ -229,38 +301,82 @@ class _ModelAlone(StillNorms):
         return self
 
 
+def _by_name(*words: str) -> type[StillNorms]:
+    class ByName(StillNorms):
+        def train(self, mode: bool = True) -> Self:
+            nn.Module.train(self, mode)
+            for name, module in self.named_modules():
+                if any(word in name for word in words):
+                    module.eval()
+            return self
+
+    return ByName
+
+
+class _GradientsToo(StillNorms):
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.requires_grad_(False)
+        return self
+
+
+class _InTheFirstLevelToo(StillNorms):
+    def train(self, mode: bool = True) -> Self:
+        nn.Module.train(self, mode)
+        for child in self.model.children():
+            for module in [child, *child.children()]:
+                if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+
 def _nested(width: int, norm: nn.Module, dropout: nn.Module, plane: nn.Module) -> nn.Module:
-    """Return a model with normalisations at two depths."""
-    inner = nn.Sequential(nn.Linear(width, width), norm, dropout)
+    """Return a model with normalisations at three depths, two of which have telling names."""
+    inner = nn.Sequential(nn.Linear(width, width), nn.Sequential(norm), dropout)
+    inner.add_module("bn1", nn.BatchNorm1d(width))
+    inner.add_module("norm1", nn.BatchNorm1d(width))
     outer = nn.Sequential(nn.Unflatten(1, (1, 1, width)), plane, nn.Flatten())
     parts = inner, nn.BatchNorm1d(width), outer, nn.Linear(width, 2)
     return nn.Sequential(*parts).double()
 
 
 def _modes(answer: Any, width: int) -> dict[str, Any]:
-    """Return modes, statistics and outputs after train() and after eval()."""
+    """Return modes, statistics and outputs after train(), after eval() and after train() again."""
     torch.manual_seed(0)
     norm, dropout, plane = nn.BatchNorm1d(width), nn.Dropout(0.5), nn.BatchNorm2d(1)
     model = answer(_nested(width, norm, dropout, plane))
     back, x = model.train(), torch.randn(9, width, dtype=torch.float64) + 1
-    outputs = model(x).detach()
-    means = [part.state_dict()["running_mean"].clone() for part in (norm, plane)]
     found = {
-        "the outputs after train()": outputs,
+        "the modes of the batch normalisations after train()": _training_norms(model),
+        "the outputs after train()": model(x).detach(),
         "what train() returns": "the module itself" if back is model else "something else",
         "dropout's mode after train()": dropout.training,
-        "the running means after a batch in training mode": means,
-        "the gradients of batch normalisation": norm.weight.requires_grad,
+        "the running means": [p.state_dict()["running_mean"].clone() for p in (norm, plane)],
+        "what is frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
     }
     model.eval()
-    return found | {
-        "dropout's mode after eval()": dropout.training,
-        "its own mode after eval()": model.training,
-        "the outputs in eval mode": model(x).detach(),
-    }
+    found |= {f"{name} after eval()": mode for name, mode in _three_modes(model, dropout).items()}
+    found["the outputs in eval mode"] = model(x).detach()
+    model.train(True)
+    again = _three_modes(model, dropout).items()
+    return found | {f"{name} after train() again": mode for name, mode in again}
 
 
-# 13.5 --------------------------------------------------------------------------------------------
+def _three_modes(model: nn.Module, dropout: nn.Module) -> dict[str, Any]:
+    norms = _training_norms(model)
+    modes = {"its own mode": model.training, "dropout's mode": dropout.training}
+    return {**modes, "the modes of the batch normalisations": norms}
+
+
+def _training_norms(model: nn.Module) -> list[str]:
+    norms = (nn.BatchNorm1d, nn.BatchNorm2d)
+    parts = [(name, part) for name, part in model.named_modules() if isinstance(part, norms)]
+    return [f"{name}: {'training' if part.training else 'eval'}" for name, part in parts]
+
+
+# 16.5 --------------------------------------------------------------------------------------------
 
 
 def replace_head(model: Any, classes: int) -> str:
@@ -317,17 +433,56 @@ def _out_features_edited(model: Any, classes: int) -> str:
     return name
 
 
-def _with_head(answer: Any, kind: str, width: int, classes: int) -> dict[str, Any]:
+def _all_linears(model: Any, classes: int) -> str:
+    name = ""
+    for name in [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]:
+        parent, _, child = name.rpartition(".")
+        old = model.get_submodule(name)
+        setattr(model.get_submodule(parent), child, nn.Linear(old.in_features, classes))
+    return name
+
+
+def _turned(model: Any, classes: int) -> str:
+    name = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)][-1]
+    parent, _, child = name.rpartition(".")
+    old = model.get_submodule(name)
+    setattr(model.get_submodule(parent), child, nn.Linear(classes, old.in_features))
+    return name
+
+
+def _the_layer(model: Any, classes: int) -> nn.Module:
+    layer: nn.Module = model.get_submodule(replace_head(model, classes))
+    return layer
+
+
+def _the_model(model: Any, classes: int) -> Any:
+    replace_head(model, classes)
+    return model
+
+
+def _nothing_back(model: Any, classes: int) -> None:
+    replace_head(model, classes)
+
+
+def _no_bias(model: Any, classes: int) -> str:
+    name = replace_head(model, classes)
+    parent, _, child = name.rpartition(".")
+    old = model.get_submodule(name)
+    setattr(model.get_submodule(parent), child, nn.Linear(old.in_features, classes, bias=False))
+    return name
+
+
+def _body_frozen(model: Any, classes: int) -> str:
+    model.requires_grad_(False)
+    return replace_head(model, classes)
+
+
+def _with_head(answer: Any, model: nn.Module, classes: int) -> dict[str, Any]:
     """Return the name, the shapes in the model afterwards, and whether the rest is as before."""
-    torch.manual_seed(0)
-    if kind == "flat":
-        model: nn.Module = _Miniature(width)
-    else:
-        body = nn.Sequential(nn.Linear(3, width), nn.ReLU())
-        top = nn.Sequential(nn.Linear(width, width + 1), nn.ReLU(), nn.Linear(width + 1, 9))
-        model = nn.ModuleDict({"body": body, "classifier": nn.Sequential(top, nn.Identity())})
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     name = answer(model, classes)
+    if isinstance(name, nn.Module):  # by its kind: what is in it does not matter
+        name = "the model" if name is model else "a layer"
     after = model.state_dict()
     return {
         "the name that is returned": name,
@@ -338,13 +493,21 @@ def _with_head(answer: Any, kind: str, width: int, classes: int) -> dict[str, An
         "the entries that are as before": sorted(
             n for n, t in after.items() if n in before and torch.equal(t, before[n])
         ),
+        "what trains": sorted(n for n, p in model.named_parameters() if p.requires_grad),
     }
 
 
+def _nested_classifier(width: int) -> nn.Module:
+    body = nn.Sequential(nn.Linear(3, width), nn.ReLU())
+    top = nn.Sequential(nn.Linear(width, width + 1), nn.ReLU(), nn.Linear(width + 1, 9))
+    return nn.ModuleDict({"body": body, "classifier": nn.Sequential(top, nn.Identity())})
+
+
 def _both_kinds(answer: Any, width: int, classes: int) -> dict[str, Any]:
+    torch.manual_seed(0)
     found = {}
-    for kind in "flat", "nested":
-        for name, value in _with_head(answer, kind, width, classes).items():
+    for kind, model in {"flat": _Miniature(width), "nested": _nested_classifier(width)}.items():
+        for name, value in _with_head(answer, model, classes).items():
             found[f"{name} ({kind} model)"] = value
     return found
 
@@ -388,10 +551,28 @@ EXERCISES = (
                 1795,
                 "you counted the running mean and variance; they are buffers and get no gradient.",
             ),
+            Wrong(
+                0,
+                "`requires_grad_(False)` froze what was there at that moment: the head was made "
+                "later, and `bn1` was thawed.",
+            ),
+            Wrong(1600, "both have biases: three in the head, one for each channel in `bn1`."),
+            Wrong(1536, "the biases of the head are missing, and all of `bn1`, which was thawed."),
+            Wrong(1731, "`bn1` has two parameters for each channel, a weight and a bias."),
+            Wrong(
+                11_178_051,
+                "that is the whole net; all of it but the head and `bn1` is frozen.",
+            ),
+            Wrong(
+                513_128,
+                "the head has three outputs now, not the thousand of the old one.",
+            ),
+            Wrong(4, "that is how many tensors train; the question is how many numbers they hold."),
             Wrong(128, "the new head was made after the freezing, so it trains as well."),
         ),
         hints=(
-            "A layer that is made after the freezing is not frozen.",
+            "Two layers train: a layer that is made after the freezing is not frozen. Count the "
+            "parameters of each, weights and biases.",
             "Batch normalisation has a weight and a bias for each channel; the rest are buffers.",
             "512 × 3 + 3 for the head, and two times 64.",
         ),
@@ -419,16 +600,26 @@ EXERCISES = (
             Wrong(0.729, "that is the way still to go; the question is how far it has come."),
             Wrong(
                 1.0,
-                "it does not take over the mean of a batch; it goes a tenth of the way there.",
+                "it does not take over the mean of a batch, it goes a tenth of the way there: "
+                "`momentum` is the share of the *new* value, the reverse of SGD's.",
             ),
             Wrong(0.1, "that is where it is after one batch; there were three."),
             Wrong(0.19, "that is where it is after two batches; there were three."),
             Wrong(0.27, "right to two digits; give three."),
+            Wrong(0.3439, "that is where it is after four batches; there were three."),
+            Wrong(
+                0.9,
+                "you let a batch weigh 0.9. The `momentum` of batch normalisation is the share of "
+                "the *new* value, the reverse of SGD's.",
+            ),
+            Wrong(3.0, "the running mean is a mean: it goes towards 1, and not beyond."),
         ),
+        also=(Also(27.1, "27.1 percent are 0.271"),),
         hints=(
-            "Does a running mean need a gradient to move?",
-            "Each batch in training mode moves it by `momentum = 0.1` of the distance to the "
-            "batch's mean.",
+            "A running mean moves without a gradient: each batch in training mode takes it by a "
+            "fixed share of the way that is left to the batch's mean.",
+            "The share is `momentum = 0.1`: after one batch it is at 0.1, and 0.9 of the way is "
+            "left.",
             "After each batch 0.9 of the distance to 1 is left. (The `momentum` of batch "
             "normalisation is the share of the *new* value, the reverse of SGD's.)",
         ),
@@ -465,6 +656,35 @@ EXERCISES = (
                 "an attribute that nobody reads.",
             ),
             Wrong(_rates_swapped, "the two rates are swapped: the head gets `head_rate`."),
+            Wrong(
+                _new_head,
+                "you put in a new head; freeze and thaw the layers that are there.",
+            ),
+            Wrong(
+                _an_optimizer,
+                "you return an optimizer; return the list of the two groups, which it would be "
+                "made of.",
+            ),
+            Wrong(
+                _with_the_frozen,
+                "the right parts train, but your groups hold frozen parameters as well; one has "
+                "those of `layer4`, the other those of `fc`.",
+            ),
+            Wrong(_one_group, "stage and head share one rate; make a group for each."),
+            Wrong(_stage_without_a_rate, "each of the two groups must name its own `lr`."),
+            Wrong(_stage_alone, "the last stage alone trains; the head shall train as well."),
+            Wrong(_head_in_vain, "the last stage alone trains; the head shall train as well."),
+            Wrong(_stage_in_vain, "the head alone trains; `layer4` shall train as well."),
+            Wrong(
+                _frozen_without_groups,
+                "the right parts train, but there is one group of all parameters, at one rate; "
+                "return two, the stage and the head.",
+            ),
+            Wrong(
+                _in_eval,
+                "the groups are right, but you changed the model's mode; freezing needs no "
+                "`eval()`.",
+            ),
             Wrong(_head_without_a_rate, "each of the two groups must name its own `lr`."),
             Wrong(_one_rate, "the right parts train, but the stage moves at the head's rate."),
             Wrong(_head_alone, "the head alone trains; `layer4` shall train as well."),
@@ -500,13 +720,31 @@ EXERCISES = (
         wrong=(
             Wrong(
                 _AllStill,
-                "you hold the whole model in eval mode, its dropout as well; only the batch "
-                "normalisations shall stay.",
+                "you hold more than the batch normalisations in eval mode, dropout for one; only "
+                "they shall stay.",
             ),
             Wrong(
                 _NothingStill,
-                "a batch normalisation still follows `mode`; call its eval() *after* "
+                "the batch normalisations still follow `mode`; call their eval() *after* "
                 "`super().train(mode)`, which sets every mode.",
+            ),
+            *(
+                Wrong(
+                    _by_name(*words),
+                    "a batch normalisation with another name still follows `mode`; go by its "
+                    "class, with `isinstance`.",
+                )
+                for words in (("bn",), ("norm",), ("bn", "norm"))
+            ),
+            Wrong(
+                _GradientsToo,
+                "you freeze the weights of the batch normalisations too; all weights shall train, "
+                "and only the running statistics hold still.",
+            ),
+            Wrong(
+                _InTheFirstLevelToo,
+                "you look into the children, and not further; a batch normalisation deeper in the "
+                "model is found by `modules()`.",
             ),
             Wrong(
                 _ChildrenAlone,
@@ -524,8 +762,8 @@ EXERCISES = (
             ),
             Wrong(
                 _AlwaysTraining,
-                "the rest does not follow `eval()`, which is `train(False)`: call "
-                "`super().train(mode)`, with `mode` as it came.",
+                "the rest does not follow `mode`: call `super().train(mode)` first, with `mode` as "
+                "it came. (`eval()` calls `train(False)`.)",
             ),
             Wrong(
                 _OneDimensionAlone,
@@ -568,6 +806,22 @@ EXERCISES = (
         inputs=_sizes,
         probe=_both_kinds,
         wrong=(
+            Wrong(
+                _all_linears,
+                "you replaced every linear layer; the head is the last one, and the others keep "
+                "what they have learnt.",
+            ),
+            Wrong(_turned, "the new head has its inputs and outputs exchanged."),
+            Wrong(_the_layer, "the model is right; return the *name* of the new layer."),
+            Wrong(_the_model, "the model is right; return the *name* of the new layer."),
+            Wrong(
+                _nothing_back, "the model is right, but nothing comes back; return the head's name."
+            ),
+            Wrong(_no_bias, "the new head has no bias; leave `bias` as `nn.Linear` has it."),
+            Wrong(
+                _body_frozen,
+                "the head is right, but you froze the rest; this function replaces the head alone.",
+            ),
             Wrong(_first_linear, "you replaced the first linear layer; the head is the last one."),
             Wrong(
                 _in_a_copy,

@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor
-from torch.utils.data import DistributedSampler, TensorDataset
+from torch.utils.data import DistributedSampler
 
-from exercises.exercise import Exercise, Wrong
+from exercises.differences import difference
+from exercises.exercise import Also, Exercise, Wrong
 
 Dealt = list[list[Tensor]]
 Reduced = tuple[list[Tensor], list[int]]
@@ -16,7 +17,7 @@ def _integer(generator: Generator, low: int, high: int) -> int:
     return int(torch.randint(low, high, (), generator=generator))
 
 
-# 14.1 --------------------------------------------------------------------------------------------
+# 17.1 --------------------------------------------------------------------------------------------
 
 
 def bytes_on_a_ring() -> int:
@@ -35,19 +36,21 @@ def bytes_on_a_ring() -> int:
     return sent
 
 
-# 14.2 --------------------------------------------------------------------------------------------
+# 17.2 --------------------------------------------------------------------------------------------
 
 
 def seen_twice() -> int:
     """Return how many of the 1,000 pictures of 17.2 are seen twice in an epoch."""
-    pictures = TensorDataset(torch.arange(1000))
-    samplers: list[DistributedSampler[Any]]
-    samplers = [DistributedSampler(pictures, num_replicas=16, rank=rank) for rank in range(16)]
-    seen = torch.bincount(torch.tensor([index for sampler in samplers for index in sampler]))
+    pictures: Any = range(1000)
+    seen = torch.zeros(1000, dtype=torch.int64)
+    for rank in range(12):
+        sampler: Any = DistributedSampler(pictures, num_replicas=12, rank=rank)
+        for index in sampler:
+            seen[index] += 1
     return int((seen == 2).sum())
 
 
-# 14.3 --------------------------------------------------------------------------------------------
+# 17.3 --------------------------------------------------------------------------------------------
 
 
 def average(gradients: list[Tensor], counts: list[int]) -> Tensor:
@@ -85,12 +88,39 @@ def _means_as_sums(gradients: list[Tensor], counts: list[int]) -> Tensor:
     return torch.stack(gradients).sum(dim=0) / sum(counts)
 
 
+def _first_left_out(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    weighted = [g * n for g, n in zip(gradients[1:], counts[1:], strict=True)]
+    return torch.stack(weighted).sum(dim=0) / sum(counts)
+
+
+def _only_the_first(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    return gradients[0] * counts[0] / sum(counts)
+
+
+def _last_left_out(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    weighted = [g * n for g, n in zip(gradients[:-1], counts[:-1], strict=True)]
+    return torch.stack(weighted).sum(dim=0) / sum(counts)
+
+
+def _by_the_largest(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    return average(gradients, counts) * sum(counts) / max(counts)
+
+
+def _over_entries(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    return average(gradients, counts).mean()
+
+
+def _not_summed(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    weighted = [g * n / sum(counts) for g, n in zip(gradients, counts, strict=True)]
+    return torch.stack(weighted)
+
+
 def _gradients(generator: Generator) -> tuple[Any, ...]:
     counts = [3, 5 + _integer(generator, 0, 3), 11 + _integer(generator, 0, 3)]
     return [torch.randn(7, generator=generator, dtype=torch.float64) for _ in counts], counts
 
 
-# 14.4 --------------------------------------------------------------------------------------------
+# 17.4 --------------------------------------------------------------------------------------------
 
 
 def deal(order: Tensor, batch_size: int, size: int) -> Dealt:
@@ -157,13 +187,60 @@ def _by_batches(order: Tensor, batch_size: int, size: int) -> Dealt:
     return [[batch[rank::size] for rank in range(size)] for batch in order.split(batch_size)]
 
 
+def _positions(order: Tensor, batch_size: int, size: int) -> Dealt:
+    places = torch.arange(len(order)).split(batch_size)
+    return [[order[batch[batch % size == rank]] for batch in places] for rank in range(size)]
+
+
+def _one_part_each(order: Tensor, batch_size: int, size: int) -> list[Tensor]:
+    return [order[rank::size] for rank in range(size)]
+
+
+def _joined(order: Tensor, batch_size: int, size: int) -> list[Tensor]:
+    return [torch.cat(parts) for parts in deal(order, batch_size, size)]
+
+
+def _sorted_first(order: Tensor, batch_size: int, size: int) -> Dealt:
+    return deal(order.sort().values, batch_size, size)
+
+
+def _by_batch_size(order: Tensor, batch_size: int, size: int) -> Dealt:
+    return [[b[rank::batch_size] for b in order.split(batch_size)] for rank in range(size)]
+
+
+def _dealt(answer: Any, order: Tensor, batch_size: int, size: int) -> Any:
+    """Return the parts as tensors, also where they came as lists of numbers."""
+    ranks = answer(order, batch_size, size)
+    if not isinstance(ranks, list | tuple):
+        return ranks
+    return [list(map(_tensor, parts)) if _is_list(parts) else parts for parts in ranks]
+
+
+def _is_list(parts: Any) -> bool:
+    return isinstance(parts, list | tuple)
+
+
+def _tensor(part: Any) -> Any:
+    is_numbers = _is_list(part) and all(isinstance(n, int | Tensor) for n in part)
+    try:
+        return torch.tensor([int(n) for n in part]) if is_numbers else part
+    except (TypeError, ValueError, RuntimeError):  # tensors of more than one number
+        return part
+
+
 def _order(generator: Generator) -> tuple[Any, ...]:
-    """Return an order that is cut into two full batches of 13 and a rest, for 3 processes."""
-    samples = 26 + 5 + 3 * _integer(generator, 0, 2)
-    return torch.randperm(samples, generator=generator), 13, 3
+    """Return an order that is cut into two full batches and a rest, and a number of processes.
+
+    No batch divides by that number, and each process has samples of the rest. The sample numbers
+    are not those from 0 on, so that they are no positions.
+    """
+    kinds = [(13, 3, 5), (14, 4, 7), (10, 3, 8)]
+    batch_size, size, rest = kinds[generator.initial_seed() % 3]
+    order = 100 + torch.randperm(2 * batch_size + rest, generator=generator)
+    return order, batch_size, size
 
 
-# 14.5 --------------------------------------------------------------------------------------------
+# 17.5 --------------------------------------------------------------------------------------------
 
 
 def all_reduce_by_doubling(tensors: list[Tensor]) -> Reduced:
@@ -202,6 +279,44 @@ def _always_the_neighbour(tensors: list[Tensor]) -> Reduced:
     return tensors, sent
 
 
+def _times_k(tensors: list[Tensor]) -> Reduced:
+    summed, (_, sent) = list(tensors), all_reduce_by_doubling(tensors)
+    for k in range((len(tensors) - 1).bit_length()):
+        summed = [own + summed[rank ^ 2 * k] for rank, own in enumerate(summed)]
+    return summed, sent
+
+
+def _partners_alone(tensors: list[Tensor]) -> Reduced:
+    summed, (_, sent) = list(tensors), all_reduce_by_doubling(tensors)
+    for k in range((len(tensors) - 1).bit_length()):
+        summed = [summed[rank ^ 2**k] for rank in range(len(tensors))]
+    return summed, sent
+
+
+def _always_the_first_tensors(tensors: list[Tensor]) -> Reduced:
+    summed, (_, sent) = list(tensors), all_reduce_by_doubling(tensors)
+    for k in range((len(tensors) - 1).bit_length()):
+        summed = [own + tensors[rank ^ 2**k] for rank, own in enumerate(summed)]
+    return summed, sent
+
+
+def _last_round_left_out(tensors: list[Tensor]) -> Reduced:
+    summed, sent = list(tensors), [0] * len(tensors)
+    for k in range((len(tensors) - 1).bit_length() - 1):
+        summed = [own + summed[rank ^ 2**k] for rank, own in enumerate(summed)]
+        sent = [count + tensor.numel() for count, tensor in zip(sent, tensors, strict=True)]
+    return summed, sent
+
+
+def _one_for_all(tensors: list[Tensor]) -> Reduced:
+    _, sent = all_reduce_by_doubling(tensors)
+    return [torch.stack(tensors).sum(dim=0)] * len(tensors), sent
+
+
+def _as_they_were(tensors: list[Tensor]) -> Reduced:
+    return tensors, all_reduce_by_doubling(tensors)[1]
+
+
 def _with(sent: Any) -> Any:
     def all_reduce(tensors: list[Tensor]) -> Any:
         summed, right = all_reduce_by_doubling(tensors)
@@ -224,6 +339,10 @@ _bytes = _with(
         count * tensor.element_size() for count, tensor in zip(right, tensors, strict=True)
     ]
 )
+_rows = _with(lambda tensors, right: [r // tensors[0].numel() * len(tensors[0]) for r in right])
+_once = _with(lambda tensors, right: [tensor.numel() for tensor in tensors])
+_both_ways = _with(lambda tensors, right: [2 * r for r in right])
+_as_number = _with(lambda tensors, right: right[0])
 _all_together = _with(lambda tensors, right: [sum(right)] * len(tensors))
 
 
@@ -236,13 +355,26 @@ def _both(answer: Any, tensors: list[Tensor]) -> Any:
     result = answer(tensors)
     if not isinstance(result, tuple | list) or len(result) != 2:
         return result
-    return {"what the processes have in the end": result[0], "what each has sent": result[1]}
+    found = {"what the processes have in the end": result[0], "what each has sent": result[1]}
+    if difference(found["what the processes have in the end"], _sums(tensors)) is None:
+        found["tensors that share their memory"] = _how_many_share(result[0], tensors)
+    return found
+
+
+def _sums(tensors: list[Tensor]) -> list[Tensor]:
+    return [torch.stack(tensors).sum(dim=0)] * len(tensors)
+
+
+def _how_many_share(results: list[Tensor], given: list[Tensor]) -> int:
+    """Return how many results lie where another one, or a given tensor, lies."""
+    places = [tensor.data_ptr() for tensor in (*results, *given)]
+    return len(places) - len(set(places))
 
 
 def _processes(generator: Generator) -> tuple[Any, ...]:
-    """Return one tensor for each of 4 or 16 processes; 48 numbers or more."""
-    n, numbers = 4 ** (1 + _integer(generator, 0, 2)), 48 + 16 * _integer(generator, 0, 3)
-    return ([torch.randn(numbers, generator=generator, dtype=torch.float64) for _ in range(n)],)
+    """Return one matrix for each of 4 or 16 processes; 48 numbers or more."""
+    n, shape = 4 ** (1 + generator.initial_seed() % 2), (6, 8 + 4 * _integer(generator, 0, 3))
+    return ([torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(n)],)
 
 
 EXERCISES = (
@@ -274,15 +406,39 @@ EXERCISES = (
             ),
             Wrong(11_200, "you counted numbers; each is four bytes in float32."),
             Wrong(89_600, "you took eight bytes for a number; that would be float64."),
-            Wrong(358_400, "that is what all eight send together; the question is about one."),
+            Wrong(
+                358_400,
+                "that is eight times too much. Is it what all eight send together? Did you count "
+                "bits? Or does the whole gradient go in each of the 14 steps? One process sends "
+                "one piece a step, and bytes are asked for.",
+            ),
+            Wrong(
+                2 * 8 / 7 * 25_600,
+                "the factor is upside down: 2(n − 1)/n of the gradients are sent, less than twice.",
+            ),
+            Wrong(3_200, "that is one piece; a process sends one in each step."),
+            Wrong(800, "that is how many numbers a piece has; a process sends many, of 4 bytes."),
+            Wrong(48_000, "that is 15 pieces; each half of the way takes n − 1 = 7 steps."),
+            Wrong(5_600, "you counted the numbers, and half of the way only."),
+            Wrong(204_800, "that is what all eight hold together; the question is what one sends."),
+            Wrong(
+                44_100,
+                "the bias belongs to the 6,400 numbers as well: 63 · 100 + 100.",
+            ),
             Wrong(
                 179_200,
                 "you let every process send all of its gradients to each of the seven others; on "
                 "a ring only a piece moves at a time.",
             ),
         ),
+        also=(
+            Also(44.8, "44.8 kilobytes are 44,800 bytes"),
+            Also(43.75, "43.75 KiB are 44,800 bytes"),
+            Also(0.0448, "0.0448 megabytes are 44,800 bytes"),
+        ),
         hints=(
-            "The ring cuts the gradients into as many pieces as there are processes.",
+            "The ring cuts the gradients into as many pieces as there are processes, and in each "
+            "step a process sends one. How many bytes has a piece, and how many steps are there?",
             "In each step a process sends one piece; there are n − 1 steps until the pieces are "
             "summed, and n − 1 more until everybody has them.",
             "A piece is 6,400 / 8 = 800 numbers of four bytes, and 2 × 7 of them are sent.",
@@ -295,7 +451,7 @@ EXERCISES = (
     Exercise(
         number="17.2",
         prompt=(
-            "**17.2 Predict.** 1,000 pictures, 16 processes, each with a `DistributedSampler` as "
+            "**17.2 Predict.** 1,000 pictures, 12 processes, each with a `DistributedSampler` as "
             "it comes, without arguments beyond the number of processes and the rank. How many "
             "pictures are seen twice in an epoch?"
         ),
@@ -305,28 +461,40 @@ EXERCISES = (
         wrong=(
             Wrong(
                 0,
-                "1,000 does not divide by 16, and the sampler gives every process equally many: "
+                "1,000 does not divide by 12, and the sampler gives every process equally many: "
                 "it has to repeat some.",
             ),
-            Wrong(63, "that is how many one process gets; sixteen times 63 is more than 1,000."),
+            Wrong(84, "that is how many one process gets; twelve times 84 is more than 1,000."),
             Wrong(1008, "that is how many are seen in all; by how many is it more than 1,000?"),
             Wrong(
                 1,
-                "one was enough for 73 pictures and 2 processes; round 1,000 / 16 up and see how "
-                "many sixteen such parts hold.",
+                "one was enough for 73 pictures and 2 processes; round 1,000 / 12 up and see how "
+                "many twelve such parts hold.",
             ),
             Wrong(
-                15, "15 is the most that it can be; round 1,000 / 16 up and multiply by 16 again."
+                4,
+                "that is the rest when 1,000 is divided by 12: so many are left over when each "
+                "process has 83. The sampler leaves none out, but fills the parts up.",
             ),
-            Wrong(62, "you rounded 1,000 / 16 down; the sampler rounds up and repeats."),
+            Wrong(
+                12, "not each process repeats one; fill twelve equal parts and count the excess."
+            ),
+            Wrong(
+                11, "11 is the most that it can be; round 1,000 / 12 up and multiply by 12 again."
+            ),
+            Wrong(83, "you rounded 1,000 / 12 down; the sampler rounds up and repeats."),
+            Wrong(996, "that is 12 × 83, and 4 pictures would be left out; the sampler rounds up."),
+            Wrong(1000, "every picture is seen, but only few are seen twice."),
+            Wrong(992, "that is how many are seen once."),
         ),
         hints=(
-            "Each process gets equally many pictures, and none is left out.",
-            "1,000 / 16 = 62.5, so each gets 63.",
-            "16 × 63 is 1,008, and there are 1,000 pictures.",
+            "Each process gets equally many pictures, and none is left out: how many has each, "
+            "and how many have all together?",
+            "1,000 / 12 = 83.3, so each gets 84.",
+            "12 × 84 is 1,008, and there are 1,000 pictures.",
         ),
         because=(
-            "16 × 63 = 1,008; in training eight repeats do little, but an accuracy that is "
+            "12 × 84 = 1,008; in training eight repeats do little, but an accuracy that is "
             "measured this way is off."
         ),
     ),
@@ -366,6 +534,18 @@ EXERCISES = (
                 _divided_by_counts,
                 "you divide by the counts; a process with more samples must weigh more: multiply.",
             ),
+            Wrong(_first_left_out, "the first process is left out: ranks begin with 0."),
+            Wrong(_last_left_out, "the last process is left out."),
+            Wrong(_only_the_first, "only the first process is there; add up all of them."),
+            Wrong(_by_the_largest, "you divide by the largest count; divide by the sum of all."),
+            Wrong(
+                _over_entries,
+                "you also take the mean over the gradient's entries; only samples are averaged.",
+            ),
+            Wrong(
+                _not_summed,
+                "the parts are weighted rightly, but not yet added up over the processes.",
+            ),
             Wrong(_summed, "you add the gradients up unweighted, and nothing divides the sum."),
             Wrong(
                 _means_as_sums,
@@ -390,12 +570,14 @@ EXERCISES = (
             "Write `deal(order, batch_size, size)`: cut it into batches of `batch_size`, the last "
             "may be shorter, and deal each batch out to `size` processes: rank r gets each "
             "`size`-th sample of it, beginning with number r. Return a list that holds, for each "
-            "rank, the list of its parts."
+            "rank, the list of its parts, one tensor for each batch."
         ),
         stub="def deal(order, batch_size, size):\n    return None  # your lines",
         name="deal",
         solution=deal,
         inputs=_order,
+        probe=_dealt,
+        direct=True,
         wrong=(
             Wrong(
                 _dealt_before_cutting,
@@ -413,6 +595,22 @@ EXERCISES = (
                 "by all of them.",
             ),
             Wrong(_everything, "every process gets everything: the work is not divided at all."),
+            Wrong(
+                _positions,
+                "you deal by the position in the whole order; within each batch the first sample "
+                "goes to rank 0 again.",
+            ),
+            Wrong(
+                _one_part_each,
+                "there are no batches: each rank has one part of the whole order. Cut first, then "
+                "deal out each batch.",
+            ),
+            Wrong(_joined, "each rank's parts are joined; keep one tensor for each batch."),
+            Wrong(_sorted_first, "you sort the samples; their order was drawn, so leave it."),
+            Wrong(
+                _by_batch_size,
+                "you take each `batch_size`-th sample; a rank gets each `size`-th.",
+            ),
             Wrong(_rest_dropped, "you leave out the last, shorter batch; its samples count too."),
             Wrong(
                 _remainders_dropped,
@@ -464,10 +662,11 @@ EXERCISES = (
         prompt=(
             "**17.5 Build.** A ring of 1,024 takes 2,046 steps one after the other. Here is a way "
             "with 10. In round k = 0, 1, 2, … process r and process `r ^ 2**k` (the rank with bit "
-            "k flipped) exchange all that they have, and both add what came. Write "
-            "`all_reduce_by_doubling(tensors)` for a list of tensors, one for each process, whose "
-            "number is a power of 2. Return two lists: the tensors in the end, and how many "
-            "numbers each process has sent. Leave the given tensors as they are."
+            "k flipped) send each other the whole tensor that they have by then, and both add what "
+            "came. Write `all_reduce_by_doubling(tensors)` for a list of tensors of one shape, one "
+            "for each process, whose number is a power of 2. Return two lists: the tensors in the "
+            "end, each with memory of its own, and how many numbers each process has sent. Leave "
+            "the given tensors as they are."
         ),
         stub="def all_reduce_by_doubling(tensors):\n    return None  # your lines",
         name="all_reduce_by_doubling",
@@ -486,6 +685,44 @@ EXERCISES = (
                 "the partner is the same in each round; its distance doubles: 1, 2, 4, …",
             ),
             Wrong(
+                _times_k,
+                "`r ^ 2 * k` flips no single bit: `*` comes before `^`. Bit k is `2**k`.",
+            ),
+            Wrong(
+                _partners_alone,
+                "you take over what the partner has, in place of adding it to your own.",
+            ),
+            Wrong(
+                _always_the_first_tensors,
+                "in each round you add what the partner had at the very beginning; it sends what "
+                "it has by then.",
+            ),
+            Wrong(
+                _last_round_left_out, "the last round is missing: go on until all bits are done."
+            ),
+            Wrong(
+                _one_for_all,
+                "the sums are right, but several processes share one tensor: what changes it for "
+                "one changes it for all. Each has memory of its own.",
+            ),
+            Wrong(_as_they_were, "you return the tensors as they came; nothing is added."),
+            Wrong(
+                _rows,
+                "the sums are right, but `len` counts rows; `tensor.numel()` counts the numbers.",
+            ),
+            Wrong(
+                _once, "the sums are right, but that is what a process sends in one round alone."
+            ),
+            Wrong(
+                _both_ways,
+                "the sums are right, but you count what arrives as well; give what is sent.",
+            ),
+            Wrong(
+                _as_number,
+                "the sums are right; return what each process has sent as a list, one number for "
+                "each.",
+            ),
+            Wrong(
                 _counted_rounds,
                 "the sums are right, but you counted the rounds; in each of them a process sends "
                 "all of its numbers.",
@@ -497,8 +734,8 @@ EXERCISES = (
             ),
             Wrong(
                 _sent_to_all,
-                "the sums are right, but a process does not send to all the others: only to one "
-                "partner in each round.",
+                "the sums are right, but the number is too large: a process sends to one partner a "
+                "round, not to all the others, and what it sends has the same size in each round.",
             ),
             Wrong(
                 _all_together,

@@ -149,6 +149,14 @@ fits = {n: t for n, t in state.items() if n not in left}
 """
 
 WRONG = [
+    (
+        "13.3",
+        training(f"best_accuracy, best = accuracy, {COPY}").replace(
+            "train_epoch(model)\n    accuracy = validate(model)",
+            "accuracy = validate(model)\n    train_epoch(model)",
+        ),
+        "you train once more between `validate` and the copy",
+    ),
     ("13.3", training(f"best = {COPY}"), "Is `best_accuracy` set whenever an epoch is better?"),
     (
         "13.3",
