@@ -1,13 +1,15 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs
 """The exercises of notebook 04: two kinks that meet, and four functions of your own."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.autograd import Function
 
-from exercises.exercise import Exercise, Wrong
+from exercises.differences import difference
+from exercises.exercise import ERRORS, Also, Exercise, Wrong, wrongs
 
 # Solutions ----------------------------------------------------------------------------------------
 
@@ -88,44 +90,125 @@ class ClipGradient(Function):
 # Mistakes -----------------------------------------------------------------------------------------
 
 
-class _SlopeForgotten(LeakyReLU):
-    @staticmethod
-    def backward(ctx, grad_y):
-        (x,) = ctx.saved_tensors
-        return grad_y * (x > 0), None
+def _but(kind: type[Function], **methods: Callable[..., Any]) -> type[Function]:
+    """Return a function like another one, but for one method or both."""
+    return type(kind.__name__, (kind,), {name: staticmethod(m) for name, m in methods.items()})
+
+
+def _leaky(local_slope: Callable[[Tensor, Tensor, float], Any]) -> type[Function]:
+    """Return a leaky ReLU whose backward makes what it returns of x, the gradient and the slope."""
+    return _but(
+        LeakyReLU,
+        backward=lambda ctx, grad_y: (local_slope(ctx.saved_tensors[0], grad_y, ctx.slope), None),
+    )
+
+
+def _leaking(value: Callable[[Tensor, float], Tensor]) -> type[Function]:
+    """Return a leaky ReLU with another forward."""
+
+    def forward(ctx, x, slope):
+        LeakyReLU.forward(ctx, x, slope)
+        return value(x, slope)
+
+    return _but(LeakyReLU, forward=forward)
+
+
+def _with_slope(slope: float) -> type[Function]:
+    return _but(LeakyReLU, forward=lambda ctx, x, _: LeakyReLU.forward(ctx, x, slope))
+
+
+def _sigmoid(gradient: Callable[[Tensor, Tensor], Any]) -> type[Function]:
+    """Return a sigmoid whose backward makes what it returns of y and the gradient."""
+    return _but(Sigmoid, backward=lambda ctx, grad_y: gradient(ctx.saved_tensors[0], grad_y))
+
+
+def _divide(gradients: Callable[..., Any]) -> type[Function]:
+    """Return a division whose backward makes what it returns of a, b and the gradient."""
+    return _but(Divide, backward=lambda ctx, grad_y: gradients(*ctx.saved_tensors, grad_y))
+
+
+def _clip(gradient: Callable[[Tensor, float], Any]) -> type[Function]:
+    """Return a clipping whose backward makes what it returns of the gradient and the bound."""
+    return _but(ClipGradient, backward=lambda ctx, grad_y: (gradient(grad_y, ctx.bound), None))
+
+
+def _returns_nothing(kind: type[Function]) -> type[Function]:
+    return _but(kind, backward=lambda ctx, grad_y: None if ctx else grad_y)
+
+
+def _returns_the_first_alone(kind: type[Function]) -> type[Function]:
+    return _but(kind, backward=lambda ctx, grad_y: kind.backward(ctx, grad_y)[0])
+
+
+def _returns_a_list(kind: type[Function]) -> type[Function]:
+    return _but(kind, backward=lambda ctx, grad_y: [*kind.backward(ctx, grad_y)])
+
+
+def _for_the_number_too(kind: type[Function]) -> type[Function]:
+    return _but(kind, backward=lambda ctx, grad_y: (grad_y, grad_y.sum()))
+
+
+def _leaky_with_the_sides_exchanged(x: Tensor, y: Tensor, slope: float) -> Tensor:
+    return torch.where(x < 0, y, slope * y)
 
 
 class _SlopeOnThePositiveSide(LeakyReLU):
     @staticmethod
     def forward(ctx, x, slope):
-        ctx.save_for_backward(x)
-        ctx.slope = slope
-        return torch.where(x < 0, x, slope * x)
+        LeakyReLU.forward(ctx, x, slope)
+        return _leaky_with_the_sides_exchanged(x, x, slope)
 
     @staticmethod
     def backward(ctx, grad_y):
         (x,) = ctx.saved_tensors
-        return torch.where(x < 0, grad_y, ctx.slope * grad_y), None
+        return _leaky_with_the_sides_exchanged(x, grad_y, ctx.slope), None
 
 
-class _LeaksTheGradient(LeakyReLU):
+class _LeakyWithAnAttribute(LeakyReLU):
+    @staticmethod
+    def forward(ctx, x, slope):
+        ctx.x, ctx.slope = x, slope
+        return torch.where(x > 0, x, slope * x)
+
     @staticmethod
     def backward(ctx, grad_y):
-        return torch.where(grad_y > 0, grad_y, ctx.slope * grad_y), None
+        return torch.where(ctx.x > 0, grad_y, ctx.slope * grad_y), None
 
 
-class _LeakyWithoutArrivals(LeakyReLU):
+class _SlopeOnTheClass(LeakyReLU):
+    kept = 0.0
+
+    @staticmethod
+    def forward(ctx, x, slope):
+        _SlopeOnTheClass.kept = slope
+        return LeakyReLU.forward(ctx, x, slope)
+
     @staticmethod
     def backward(ctx, grad_y):
-        (x,) = ctx.saved_tensors
-        return torch.where(x > 0, torch.ones_like(x), ctx.slope), None
+        ctx.slope = _SlopeOnTheClass.kept
+        return LeakyReLU.backward(ctx, grad_y)
 
 
-class _OneAtZero(LeakyReLU):
+class _BoundOnTheClass(ClipGradient):
+    kept = 0.0
+
+    @staticmethod
+    def forward(ctx, x, bound):
+        _BoundOnTheClass.kept = bound
+        return ClipGradient.forward(ctx, x, bound)
+
     @staticmethod
     def backward(ctx, grad_y):
-        (x,) = ctx.saved_tensors
-        return torch.where(x < 0, ctx.slope * grad_y, grad_y), None
+        ctx.bound = _BoundOnTheClass.kept
+        return ClipGradient.backward(ctx, grad_y)
+
+
+class _BracketsForgotten(Sigmoid):
+    @staticmethod
+    def forward(ctx, x):
+        y = 1 / 1 + torch.exp(-x)
+        ctx.save_for_backward(y)
+        return y
 
 
 class _SavesTheInput(Sigmoid):
@@ -141,14 +224,6 @@ class _SavesTheInput(Sigmoid):
         return grad_y * y * (1 - y)
 
 
-class _SigmoidTwice(Sigmoid):
-    @staticmethod
-    def backward(ctx, grad_y):
-        (y,) = ctx.saved_tensors
-        y = torch.sigmoid(y)
-        return grad_y * y * (1 - y)
-
-
 class _FormulaWithTheInput(Sigmoid):
     @staticmethod
     def forward(ctx, x):
@@ -156,59 +231,29 @@ class _FormulaWithTheInput(Sigmoid):
         return 1 / (1 + torch.exp(-x))
 
 
-class _HalfAFormula(Sigmoid):
+class _Overflows(Sigmoid):
+    @staticmethod
+    def forward(ctx, x):
+        y = torch.exp(x) / (1 + torch.exp(x))
+        ctx.save_for_backward(y)
+        return y
+
+
+class _Falls(Sigmoid):
+    @staticmethod
+    def forward(ctx, x):
+        return Sigmoid.forward(ctx, -x)
+
+
+class _DivideWithAttributes(Divide):
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.a, ctx.b = a, b
+        return a / b
+
     @staticmethod
     def backward(ctx, grad_y):
-        (y,) = ctx.saved_tensors
-        return grad_y * y
-
-
-class _SigmoidWithoutArrivals(Sigmoid):
-    @staticmethod
-    def backward(ctx, grad_y):
-        (y,) = ctx.saved_tensors
-        return y * (1 - y)
-
-
-class _MinusForgotten(Divide):
-    @staticmethod
-    def backward(ctx, grad_y):
-        a, b = ctx.saved_tensors
-        return grad_y / b, grad_y * a / b**2
-
-
-class _SquareForgotten(Divide):
-    @staticmethod
-    def backward(ctx, grad_y):
-        a, b = ctx.saved_tensors
-        return grad_y / b, -grad_y * a / b
-
-
-class _WrongOrder(Divide):
-    @staticmethod
-    def backward(ctx, grad_y):
-        a, b = ctx.saved_tensors
-        return -grad_y * a / b**2, grad_y / b
-
-
-class _DivideWithoutArrivals(Divide):
-    @staticmethod
-    def backward(ctx, grad_y):
-        a, b = ctx.saved_tensors
-        return 1 / b, -a / b**2
-
-
-class _NumeratorForgotten(Divide):
-    @staticmethod
-    def backward(ctx, grad_y):
-        _, b = ctx.saved_tensors
-        return grad_y / b, -grad_y / b**2
-
-
-class _DropsWhatIsLarge(ClipGradient):
-    @staticmethod
-    def backward(ctx, grad_y):
-        return grad_y * (grad_y.abs() <= ctx.bound), None
+        return grad_y / ctx.b, -grad_y * ctx.a / ctx.b**2
 
 
 class _ClipsTheValues(ClipGradient):
@@ -216,18 +261,6 @@ class _ClipsTheValues(ClipGradient):
     def forward(ctx, x, bound):
         ctx.bound = bound
         return x.clamp(-bound, bound)
-
-
-class _ClipsOneSide(ClipGradient):
-    @staticmethod
-    def backward(ctx, grad_y):
-        return grad_y.clamp(max=ctx.bound), None
-
-
-class _ShrinksTheNorm(ClipGradient):
-    @staticmethod
-    def backward(ctx, grad_y):
-        return grad_y * (ctx.bound / grad_y.norm()).clamp(max=1), None
 
 
 class _ClipsWhereTheInputWas(Function):
@@ -246,19 +279,40 @@ class _ClipsWhereTheInputWas(Function):
 # What is compared ---------------------------------------------------------------------------------
 
 
-def _with_a_number(answer: Any, x: Tensor, number: float, grad_y: Tensor) -> dict[str, Any]:
-    return _called(answer, {"x": x}, (number,), grad_y)
+def _leaky_relus(answer: Any, x: Tensor, slope: float, grad_y: Tensor) -> dict[str, Any]:
+    outcome = _called(answer, {"x": x}, (slope,), grad_y)
+    if _is_right(outcome, LeakyReLU, {"x": x}, (slope,), grad_y):
+        steep = _called(answer, {"x": x}, (slope + 1,), grad_y)
+        outcome |= {f"{name} for a slope above 1": value for name, value in steep.items()}
+        outcome |= _more(answer, {"x": x}, (slope,), grad_y, changing=("x",))
+    return outcome
 
 
-def _two_tensors(answer: Any, a: Tensor, b: Tensor, grad_y: Tensor) -> dict[str, Any]:
-    return _called(answer, {"a": a, "b": b}, (), grad_y)
-
-
-def _saving_the_output(answer: Any, x: Tensor, grad_y: Tensor) -> dict[str, Any]:
+def _sigmoids(answer: Any, x: Tensor, grad_y: Tensor) -> dict[str, Any]:
     outcome = _called(answer, {"x": x}, (), grad_y)
-    y = answer.apply(x.detach().requires_grad_())
-    saved: tuple[Tensor, ...] = getattr(getattr(y, "grad_fn", None), "saved_tensors", ())
-    outcome["y saved, alone"] = len(saved) == 1 and torch.equal(saved[0], y)
+    if _is_right(outcome, Sigmoid, {"x": x}, (), grad_y):
+        large = torch.tensor([-1000.0, -40.0, 0.0, 40.0, 1000.0], dtype=torch.float64)
+        extremes = _called(answer, {"x": large}, (), torch.ones_like(large))
+        outcome |= {f"{name} for x from -1000 to 1000": v for name, v in extremes.items()}
+        y = answer.apply(x.detach().requires_grad_())
+        saved: tuple[Tensor, ...] = getattr(getattr(y, "grad_fn", None), "saved_tensors", ())
+        outcome["whether y alone is saved"] = len(saved) == 1 and torch.equal(saved[0], y)
+        outcome |= _more(answer, {"x": x}, (), grad_y)
+    return outcome
+
+
+def _quotients(answer: Any, a: Tensor, b: Tensor, grad_y: Tensor) -> dict[str, Any]:
+    tensors = {"a": a, "b": b}
+    outcome = _called(answer, tensors, (), grad_y)
+    if _is_right(outcome, Divide, tensors, (), grad_y):
+        outcome |= _more(answer, tensors, (), grad_y, changing=("a", "b"))
+    return outcome
+
+
+def _clippings(answer: Any, x: Tensor, bound: float, grad_y: Tensor) -> dict[str, Any]:
+    outcome = _called(answer, {"x": x}, (bound,), grad_y)
+    if _is_right(outcome, ClipGradient, {"x": x}, (bound,), grad_y):
+        outcome |= _more(answer, {"x": x}, (bound,), grad_y)
     return outcome
 
 
@@ -267,10 +321,92 @@ def _called(
 ) -> dict[str, Any]:
     """Apply the answer to leaves that share the inputs' memory: changes in place show."""
     leaves = {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}
+    returned: list[Any] = []
+    watched = _watched(answer, len(tensors), len(rest), returned)
+    y = watched.apply(*leaves.values(), *rest)
+    if not isinstance(y, Tensor):
+        return {"the output": y}
+    y.backward(grad_y)
+    return {
+        "the output": y,
+        "the number of things that backward returns": returned[0] if returned else None,
+        **{f"the gradient of {name}": leaf.grad for name, leaf in leaves.items()},
+    }
+
+
+def _watched(answer: Any, tensors: int, numbers: int, returned: list[Any]) -> Any:
+    """Return an answer that notes what its backward returns, where PyTorch would only complain."""
+
+    def backward(ctx, *grads):
+        result = answer.backward(ctx, *grads)
+        parts = result if isinstance(result, tuple) else (result,)
+        while len(parts) > tensors + numbers and parts[-1] is None:  # as PyTorch allows
+            parts = parts[:-1]
+        returned.append(_kind_of(result, parts, tensors))
+        is_usable = returned[0] == tensors + numbers
+        return parts if is_usable else (None,) * (tensors + numbers)
+
+    return type(answer.__name__, (answer,), {"backward": staticmethod(backward)})
+
+
+def _kind_of(result: Any, parts: tuple[Any, ...], tensors: int) -> Any:
+    """Return how many things a backward returns, or a text for what PyTorch does not take."""
+    if result is None:
+        return None
+    if isinstance(result, list):
+        return "a list"
+    if any(part is not None for part in parts[tensors:]):
+        return f"{len(parts)}, with a gradient for what is no tensor"
+    return len(parts)
+
+
+def _is_right(outcome: dict[str, Any], solution: Any, *inputs: Any) -> bool:
+    return difference(outcome, _called(solution, *inputs)) is None
+
+
+def _more(
+    answer: Any,
+    tensors: dict[str, Tensor],
+    rest: tuple[Any, ...],
+    grad_y: Tensor,
+    changing: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Let other calls, and changes of an input in place, come between forward and backward."""
+    right = _gradients(answer, tensors, rest, grad_y, lambda leaves: None)
+
+    def call_again(leaves: dict[str, Tensor]) -> None:
+        answer.apply(*(-2 * leaf for leaf in leaves.values()), *(2 * number for number in rest))
+
+    again = _gradients(answer, tensors, rest, grad_y, call_again)
+    if difference(again, right) is not None:
+        return {"whether another call in between does no harm": False}
+    outcome = {"whether another call in between does no harm": True}
+    for name in changing:
+        late = _gradients(answer, tensors, rest, grad_y, lambda leaves, n=name: leaves[n].mul_(-2))  # type: ignore[misc]
+        if late is not None and difference(late, right) is not None:
+            return outcome | {"whether changes of the inputs in between do no harm": False}
+    return outcome | {"whether changes of the inputs in between do no harm": True}
+
+
+def _gradients(
+    answer: Any,
+    tensors: dict[str, Tensor],
+    rest: tuple[Any, ...],
+    grad_y: Tensor,
+    meanwhile: Callable[[dict[str, Tensor]], object],
+) -> list[Tensor | None] | None:
+    """Return the gradients of copies; None if PyTorch refuses, for a change in place."""
+    leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors.items()}
     y = answer.apply(*leaves.values(), *rest)
-    if isinstance(y, Tensor):
+    with torch.no_grad():
+        meanwhile(leaves)
+    try:
         y.backward(grad_y)
-    return {"the output": y, **{f"the gradient of {n}": leaf.grad for n, leaf in leaves.items()}}
+    except RuntimeError as error:
+        if "inplace operation" not in str(error):
+            raise
+        return None
+    return [leaf.grad for leaf in leaves.values()]
 
 
 # Fresh inputs -------------------------------------------------------------------------------------
@@ -298,9 +434,10 @@ def _with_a_slope(generator: Generator) -> tuple[Tensor, float, Tensor]:
 
 
 def _with_a_bound(generator: Generator) -> tuple[Tensor, float, Tensor]:
-    """Draw a bound that some entries of the gradient keep, and that every entry of x breaks."""
+    """Draw a bound that some entries of the gradient keep, and some of x, not the same."""
     x, grad_y = _matrices(generator, 2)
     grad_y.flatten()[:4] /= 4
+    x.flatten()[2:6] /= 4
     return x, 0.8 + 0.3 * torch.rand((), generator=generator).item(), grad_y
 
 
@@ -309,7 +446,9 @@ def _pair(generator: Generator) -> tuple[Tensor, ...]:
 
 
 def _triple(generator: Generator) -> tuple[Tensor, ...]:
-    return tuple(_matrices(generator, 3))
+    a, b, grad_y = _matrices(generator, 3)
+    a[1, 2] = 0.0
+    return a, b, grad_y
 
 
 # Exercises ----------------------------------------------------------------------------------------
@@ -328,6 +467,17 @@ _WITHOUT_ARRIVALS = (
     "backward returns the derivative of this function alone; multiply it by grad_y,"
     " the gradient that arrives from above."
 )
+_NOTHING = "backward returns nothing: is a `return` missing?"
+_A_LIST = "backward returns a list, and PyTorch wants a tuple: put a comma between, no brackets."
+_SHARED = (
+    "right for one call; but a second one before backward changes what the first has kept. Keep it"
+    " in `ctx`, which each call has for itself."
+)
+_HARMED = (
+    "the numbers are right until an input is changed in place before backward: then the gradient"
+    " is wrong, and nobody complains. Is it kept as an attribute of `ctx`?"
+    " `ctx.save_for_backward` would notice."
+)
 
 EXERCISES = (
     Exercise(
@@ -338,6 +488,7 @@ kink. Which slope does autograd report at exactly `x = 0`? (Our `relu` and torch
         stub="answer = None  # the slope",
         name="answer",
         solution=slope_at_zero,
+        also=(Also(False, "a slope is a number: 0"),),
         wrong=(
             Wrong(
                 1.0,
@@ -354,6 +505,18 @@ kink. Which slope does autograd report at exactly `x = 0`? (Our `relu` and torch
                 "½ is what a nudge to both sides measures for one ReLU at 0. Backward does not"
                 " measure; it reads a mask.",
             ),
+            Wrong(
+                -1.0,
+                "relu(-x) has a minus before it and one in it, which makes plus; but at 0 neither"
+                " ReLU lets anything through.",
+            ),
+            *wrongs(
+                "mathematics has no slope for a kink, but autograd always answers with a number:"
+                " each ReLU multiplies what arrives by a mask, and at 0 the mask says `0 > 0`.",
+                *(float("nan"), float("inf"), "nan", "None", "undefined", "it is undefined"),
+                *("none", "not defined", "it does not exist", "does not exist", "inf"),
+                *("it has none", *ERRORS),
+            ),
         ),
         hints=(
             "Autograd looks at one function at a time. What does each of the two ReLUs return?",
@@ -369,31 +532,120 @@ kink. Which slope does autograd report at exactly `x = 0`? (Our `relu` and torch
         prompt="""\
 **4.2 Modify.** The dead units of 02 stay dead because no gradient comes through. The *leaky* ReLU
 of exercise 2.2 lets a share pass: `x` where `x > 0`, else `slope * x`, where `slope` is a plain
-number such as 0.1. Change our `ReLU` into `LeakyReLU`, called as `LeakyReLU.apply(x, 0.1)`.""",
+number such as 0.1. Change our `ReLU` into `LeakyReLU`, called as `LeakyReLU.apply(x, 0.1)`. What
+backward needs of `x` goes through `save_for_backward`.""",
         stub=_STUB.format(name="LeakyReLU", inputs="x, slope"),
         name="LeakyReLU",
         solution=LeakyReLU,
         wrong=(
+            Wrong(_LeakyWithAnAttribute, _HARMED),
+            Wrong(_returns_nothing(LeakyReLU), _NOTHING),
+            Wrong(_returns_a_list(LeakyReLU), _A_LIST),
+            Wrong(_SlopeOnTheClass, _SHARED),
             Wrong(
-                _SlopeForgotten,
+                _for_the_number_too(LeakyReLU),
+                "backward returns something for the slope, which is a plain number: the gradient"
+                " of x comes first, and None in second place.",
+            ),
+            Wrong(
+                _returns_the_first_alone(LeakyReLU),
+                "backward returns one thing, and forward got two inputs: return the gradient of x,"
+                " and None for the slope.",
+            ),
+            *wrongs(
+                "the slope is always the same; use the one that forward gets.",
+                *(_with_slope(slope) for slope in (0.1, 0.01, 0.2, 0.5)),
+            ),
+            *wrongs(
+                "forward uses its slope, backward always the same; keep it in forward, as"
+                " `ctx.slope`.",
+                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, 0.1 * grad)),
+                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, 0.01 * grad)),
+            ),
+            *wrongs(
+                "backward uses the slope that it is given, forward always the same.",
+                _leaking(lambda x, slope: torch.where(x > 0, x, 0.1 * x)),
+                _leaking(lambda x, slope: torch.where(x > 0, x, 0.01 * x)),
+            ),
+            Wrong(
+                _leaky(lambda x, grad, slope: grad * (x > 0)),
                 "forward leaks, backward does not: where x was negative, the gradient must be"
                 " multiplied by the slope, not by 0.",
+            ),
+            Wrong(
+                _leaking(lambda x, slope: x.clamp(min=0)),
+                "backward leaks, forward does not: where x is negative, it returns `slope * x`.",
+            ),
+            Wrong(
+                _leaking(lambda x, slope: torch.maximum(x, slope * x)),
+                "the larger of x and `slope * x` is the leaky ReLU for slopes below 1 alone;"
+                " `torch.where(x > 0, x, slope * x)` is it for all.",
+            ),
+            Wrong(
+                _leaking(lambda x, slope: torch.where(x > 0, x, slope)),
+                "where x is negative, forward returns the slope itself; multiply x by it.",
             ),
             Wrong(
                 _SlopeOnThePositiveSide,
                 "the slope belongs to the negative side; positive numbers pass as they are.",
             ),
             Wrong(
-                _LeaksTheGradient,
+                _leaky(lambda x, grad, slope: _leaky_with_the_sides_exchanged(x, grad, slope)),
+                "forward is right; in backward the sides are exchanged: the slope belongs where x"
+                " was negative.",
+            ),
+            Wrong(
+                _leaky(lambda x, grad, slope: torch.where(grad > 0, grad, slope * grad)),
                 "backward looks at the sign of the gradient. The sign that decides is that of x,"
                 " which forward saw.",
             ),
             Wrong(
-                _OneAtZero,
+                _leaky(lambda x, grad, slope: torch.where(x < 0, slope * grad, grad)),
                 "at exactly 0 the whole gradient passes. It is `x` where `x > 0`, else `slope * x`:"
                 " 0 belongs to the else.",
             ),
-            Wrong(_LeakyWithoutArrivals, _WITHOUT_ARRIVALS),
+            Wrong(
+                _leaky(lambda x, grad, slope: grad * ((x > 0) + slope * (x < 0))),
+                "at exactly 0 no gradient passes. It is `x` where `x > 0`, else `slope * x`: 0"
+                " belongs to the else.",
+            ),
+            Wrong(
+                _leaky(lambda x, grad, slope: torch.where(x > 0, torch.ones_like(x), slope)),
+                _WITHOUT_ARRIVALS,
+            ),
+            Wrong(
+                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, slope)),
+                "where x was negative, backward returns the slope itself; multiply grad_y by it.",
+            ),
+            *wrongs(
+                "backward multiplies by the leaky ReLU's value; multiply grad_y by its slope, 1 or"
+                " `ctx.slope`.",
+                _leaky(lambda x, grad, slope: grad * torch.where(x > 0, x, slope * x)),
+                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, slope * x * grad)),
+            ),
+            Wrong(
+                _leaky(lambda x, grad, slope: grad * ((x > 0) + slope)),
+                "the positive side gets 1 + slope; its slope is 1.",
+            ),
+            *wrongs(
+                "backward returns x where the gradient belongs: it multiplies what arrives,"
+                " grad_y.",
+                _leaky(lambda x, grad, slope: torch.where(x > 0, x, slope * x)),
+                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, slope * x)),
+            ),
+            Wrong(
+                _leaky(lambda x, grad, slope: grad),
+                "backward passes on all that arrives; where x was negative, the slope is a factor.",
+            ),
+            Wrong(
+                _leaky(lambda x, grad, slope: slope * grad),
+                "backward multiplies everything by the slope; where x was positive, the gradient"
+                " passes as it is.",
+            ),
+            Wrong(
+                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, grad / slope)),
+                "where x was negative, backward divides by the slope; multiply by it.",
+            ),
         ),
         hints=(
             "forward got two inputs, so backward returns two things. What is the second?",
@@ -402,10 +654,9 @@ number such as 0.1. Change our `ReLU` into `LeakyReLU`, called as `LeakyReLU.app
         ),
         because=(
             "the derivative is 1 or the slope, chosen by the sign of x, and a number gets None."
-            " (x went through `save_for_backward`, we hope: `check` does not look.)"
         ),
         inputs=_with_a_slope,
-        probe=_with_a_number,
+        probe=_leaky_relus,
     ),
     Exercise(
         number="4.3",
@@ -421,12 +672,33 @@ Derive it, then write `Sigmoid` so that forward saves the *output*.""",
                 "the formula is right for the output, and you put the input into it. Save y.",
             ),
             Wrong(
-                _HalfAFormula,
+                _sigmoid(lambda y, grad: grad * y),
                 "a factor is missing: y alone is the derivative of e^x. Here the chain rule through"
                 " the fraction brings a second one.",
             ),
             Wrong(
-                _SigmoidTwice,
+                _sigmoid(lambda y, grad: grad * (1 - y)),
+                "a factor is missing: beside 1 - y there is y itself.",
+            ),
+            Wrong(
+                _sigmoid(lambda y, grad: grad * (1 - y**2)),
+                "1 - y² is the derivative of tanh; that of the sigmoid is another.",
+            ),
+            Wrong(
+                _sigmoid(lambda y, grad: grad * y**2),
+                "one factor is y; the other is what y lacks to 1, not y again.",
+            ),
+            Wrong(
+                _sigmoid(lambda y, grad: grad * y * (1 + y)),
+                "one factor is y; the other is what y lacks to 1, so it has a minus: as y goes to"
+                " 1, the curve becomes flat.",
+            ),
+            Wrong(
+                _sigmoid(lambda y, grad: grad * y * (y - 1)),
+                "the sign is the wrong way round: what y lacks to 1 is 1 - y, and the curve rises.",
+            ),
+            Wrong(
+                _sigmoid(lambda y, grad: grad * torch.sigmoid(y) * (1 - torch.sigmoid(y))),
                 "what you saved is y already; backward takes the sigmoid of it once more.",
             ),
             Wrong(
@@ -434,7 +706,33 @@ Derive it, then write `Sigmoid` so that forward saves the *output*.""",
                 "the numbers are right, but what went through `ctx.save_for_backward` is not y"
                 " alone. y is all that backward needs.",
             ),
-            Wrong(_SigmoidWithoutArrivals, _WITHOUT_ARRIVALS),
+            Wrong(
+                _Overflows,
+                "right until x is large: e^1000 is infinite in a computer, and infinite by infinite"
+                " is NaN. 1 / (1 + e⁻ˣ) has no such trouble.",
+            ),
+            Wrong(
+                _Falls,
+                "your curve falls: a minus is missing in e⁻ˣ. The sigmoid of a large x is near 1.",
+            ),
+            Wrong(_sigmoid(lambda y, grad: y * (1 - y)), _WITHOUT_ARRIVALS),
+            Wrong(
+                _sigmoid(lambda y, grad: grad * y - y**2),
+                "brackets are missing: grad_y multiplies y and y² alike.",
+            ),
+            Wrong(
+                _sigmoid(lambda y, grad: grad * y * 1 - y),
+                "brackets are missing round 1 - y.",
+            ),
+            Wrong(
+                _BracketsForgotten,
+                "brackets are missing in forward: `1 / 1 + …` divides first; write `1 / (1 + …)`.",
+            ),
+            Wrong(
+                _sigmoid(lambda y, grad: grad),
+                "backward passes on what arrives; multiply it by the derivative.",
+            ),
+            Wrong(_returns_nothing(Sigmoid), _NOTHING),
         ),
         hints=(
             "Differentiate 1 / (1 + e⁻ˣ) by the chain rule, then look for y in what you get.",
@@ -446,35 +744,116 @@ Derive it, then write `Sigmoid` so that forward saves the *output*.""",
             " anyway takes no memory of its own."
         ),
         inputs=_pair,
-        probe=_saving_the_output,
+        probe=_sigmoids,
     ),
     Exercise(
         number="4.4",
         prompt="""\
 **4.4 Build.** `Divide` takes two tensors of one shape and returns `a / b`, entry by entry. Derive
-both gradients, with the sign of each.""",
+both gradients, with the sign of each. What backward needs of `a` and `b` goes through
+`save_for_backward`.""",
         stub=_STUB.format(name="Divide", inputs="a, b"),
         name="Divide",
         solution=Divide,
         wrong=(
+            Wrong(_DivideWithAttributes, _HARMED),
+            Wrong(_returns_nothing(Divide), _NOTHING),
+            Wrong(_returns_a_list(Divide), _A_LIST),
             Wrong(
-                _MinusForgotten,
+                _divide(lambda a, b, grad: (grad / b, None)),
+                "the gradient of b is None; b is a tensor like a, and needs its gradient too.",
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (grad * a / b, -grad * a / b**2)),
+                "the gradient of a has a in it; a / b is a straight line in a, of slope 1 / b.",
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (grad / b, -grad * a / b * 2)),
+                "`b*2` doubles; the square is `b**2`.",
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (grad / b, -grad * a * b)),
+                "the gradient of b is a / b² with a minus: you multiply by b where the square of b"
+                " divides.",
+            ),
+            Wrong(
+                _returns_the_first_alone(Divide),
+                "backward returns one thing, and forward got two inputs: each needs its gradient.",
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (grad / b, grad * a / b**2)),
                 "the gradient of b has the wrong sign: a larger b makes 1 / b smaller.",
             ),
             Wrong(
-                _SquareForgotten,
+                _divide(lambda a, b, grad: (-grad / b, -grad * a / b**2)),
+                "the gradient of a has the wrong sign: the minus belongs to that of b alone.",
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (-grad / b, grad * a / b**2)),
+                "both signs are the wrong way round: the minus belongs to the gradient of b.",
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (grad / b, -grad * a / b)),
                 "the gradient of b needs b squared below the line: the derivative of 1 / b is"
                 " -1 / b².",
             ),
-            Wrong(_DivideWithoutArrivals, _WITHOUT_ARRIVALS),
             Wrong(
-                _NumeratorForgotten,
+                _divide(lambda a, b, grad: (grad / b, grad * a / b)),
+                "the gradient of b lacks its minus, and b squared below the line: the derivative of"
+                " 1 / b is -1 / b².",
+            ),
+            *wrongs(
+                _WITHOUT_ARRIVALS,
+                _divide(lambda a, b, grad: (1 / b, -a / b**2)),
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (grad / b, -a / b**2)),
+                "the gradient of a is right; that of b is its derivative alone: multiply it by"
+                " grad_y too.",
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (1 / b, -grad * a / b**2)),
+                "the gradient of b is right; that of a is its derivative alone: multiply it by"
+                " grad_y too.",
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (grad / b, -grad / b**2)),
                 "the gradient of b lacks the factor a: a / b is a times 1 / b.",
             ),
             Wrong(
-                _WrongOrder,
+                _divide(lambda a, b, grad: (-grad * a / b**2, grad / b)),
                 "both gradients are there, in the wrong order: they must come in the order of"
                 " forward's inputs, a first.",
+            ),
+            *wrongs(
+                "those are the gradients of a product, a · b; derive those of a / b.",
+                _divide(lambda a, b, grad: (grad * b, grad * a)),
+                _divide(lambda a, b, grad: (grad * b, -grad * a)),
+            ),
+            *wrongs(
+                "the gradient of a lacks 1 / b: turn a up by a bit, and a / b rises by 1 / b bits.",
+                _divide(lambda a, b, grad: (grad, -grad * a / b**2)),
+                _divide(lambda a, b, grad: (grad * b, -grad * a / b**2)),
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (grad / b, -grad * b / a**2)),
+                "in the gradient of b, a and b are exchanged: b is squared below the line.",
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (grad / b, -grad * a * b**2)),
+                "in the gradient of b, b² belongs below the line: brackets, or `/ b**2`.",
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (grad / b, -grad * a / b * b)),
+                "brackets are missing: `/ b * b` divides by b and multiplies by it again.",
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (grad / b, -grad * a / (2 * b))),
+                "2b is the derivative of b²; below the line belongs b² itself.",
+            ),
+            Wrong(
+                _but(Divide, forward=lambda ctx, a, b: Divide.forward(ctx, b, a)),
+                "a and b are exchanged: forward returns a / b.",
             ),
         ),
         hints=(
@@ -484,14 +863,15 @@ both gradients, with the sign of each.""",
         ),
         because="one gradient for each input, in the order of the inputs, each of its shape.",
         inputs=_triple,
-        probe=_two_tensors,
+        probe=_quotients,
     ),
     Exercise(
         number="4.5",
         prompt="""\
 **4.5 Build.** A backward that is no derivative, on purpose: `ClipGradient.apply(x, bound)` hands
 `x` on unchanged, and on the way back keeps each entry of the gradient between `-bound` and `bound`,
-a guard against gradients that explode. Will `gradcheck` accept it for a bound of 2? And for ½?""",
+a guard against gradients that explode. (What would `gradcheck` say of it, for a bound of 2 and for
+½? Guess; `check` tells you at the end.)""",
         stub=_STUB.format(name="ClipGradient", inputs="x, bound"),
         name="ClipGradient",
         solution=ClipGradient,
@@ -500,24 +880,95 @@ a guard against gradients that explode. Will `gradcheck` accept it for a bound o
                 _ClipsTheValues,
                 "forward clips x. It should hand x on as it is; the bound is for the gradient.",
             ),
+            *wrongs(
+                "forward clips x, and backward does not clip the gradient: it is the other way"
+                " round.",
+                _but(_ClipsTheValues, backward=lambda ctx, grad_y: (1.0 * grad_y, None)),
+            ),
             Wrong(
-                _ClipsOneSide,
+                _clip(lambda grad, bound: grad),
+                "the gradient comes through as it arrived; each entry must be kept between -bound"
+                " and bound.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: grad.clamp(max=bound)),
                 "large negative entries get through: a gradient can be too steep downhill as well.",
             ),
             Wrong(
-                _DropsWhatIsLarge,
+                _clip(lambda grad, bound: grad.clamp(min=-bound)),
+                "large positive entries get through: the bound holds on both sides.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: grad.clamp(0, bound)),
+                "negative entries become 0; they may go down to -bound.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: grad.clamp(-1, 1)),
+                "you clip at 1, whatever the bound is; forward keeps it as `ctx.bound`.",
+            ),
+            *wrongs(
+                "you clip at the same number, whatever the bound is; forward keeps it as"
+                " `ctx.bound`.",
+                _clip(lambda grad, bound: grad.clamp(-2, 2)),
+                _clip(lambda grad, bound: grad.clamp(-0.5, 0.5)),
+            ),
+            Wrong(
+                _clip(lambda grad, bound: torch.full_like(grad, -bound)),
+                "every entry becomes -bound: of the two ends of `clamp`, the lower comes first.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: bound * torch.tanh(grad)),
+                "tanh bends what lies within the bound, too; clipping leaves that as it is.",
+            ),
+            Wrong(
+                _but(ClipGradient, forward=lambda ctx, x, n: n * ClipGradient.forward(ctx, x, n)),
+                "forward multiplies x by the bound; it should hand x on as it is.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: grad * (grad.abs() <= bound)),
                 "you drop what is too large: those entries become 0. Clipping sets them to the"
                 " bound, with their sign.",
             ),
             Wrong(
-                _ShrinksTheNorm,
+                _clip(lambda grad, bound: torch.where(grad.abs() > bound, bound, grad)),
+                "what is too large becomes the bound, whatever its sign; a large negative entry"
+                " becomes -bound.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: bound * grad.sign()),
+                "every entry becomes the bound; those that lie within it stay as they are.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: grad * bound),
+                "you multiply by the bound; clip by it.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: grad * (bound / grad.norm()).clamp(max=1)),
                 "you shrink the gradient as a whole, by its norm. That is a guard too, but here"
                 " each entry is clipped by itself.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: grad * (bound / grad.abs().max()).clamp(max=1)),
+                "you shrink the gradient as a whole, by its largest entry; here each entry is"
+                " clipped by itself.",
             ),
             Wrong(
                 _ClipsWhereTheInputWas,
                 "you look at the size of x. Here, for once, it is the gradient's own size that"
                 " decides.",
+            ),
+            Wrong(_returns_nothing(ClipGradient), _NOTHING),
+            Wrong(_returns_a_list(ClipGradient), _A_LIST),
+            Wrong(_BoundOnTheClass, _SHARED),
+            Wrong(
+                _for_the_number_too(ClipGradient),
+                "backward returns something for the bound, which is a plain number: the gradient"
+                " of x comes first, and None in second place.",
+            ),
+            Wrong(
+                _returns_the_first_alone(ClipGradient),
+                "backward returns one thing, and forward got two inputs: return the gradient of x,"
+                " and None for the bound.",
             ),
         ),
         hints=(
@@ -530,6 +981,6 @@ a guard against gradients that explode. Will `gradcheck` accept it for a bound o
             " them and is refused."
         ),
         inputs=_with_a_bound,
-        probe=_with_a_number,
+        probe=_clippings,
     ),
 )

@@ -172,7 +172,7 @@ def degenerate(number, but=()):
 
     Of a function: None, 0, 0.0, an input itself, and the solution's results turned into zeros,
     ones, NaN, their negative and their transpose (plus one where there is nothing to transpose).
-    Of a class: each of its methods but `__init__` does that, while the others are as they should.
+    Of a class: each of its public methods does that, while the others are as they should.
 
     Args:
         number: the exercise's.
@@ -225,7 +225,7 @@ def _changed(solved, change):
 def _degenerate_classes(solved):
     classes = {}
     for method, part in vars(solved).items():
-        if not callable(getattr(solved, method)) or method.startswith("__"):
+        if not callable(getattr(solved, method)) or method.startswith("_"):
             continue
         for name, change in _changes().items():
             function = _changed(getattr(solved, method), change)
