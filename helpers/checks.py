@@ -107,8 +107,8 @@ def _check_parameters(model: nn.Module, optimizer: Optimizer) -> None:
 def _check_step(name: str, stepped: Any) -> None:
     """Refuse what needs more than `step()`, as LBFGS and ReduceLROnPlateau do."""
     _, *others = inspect.signature(type(stepped).step).parameters.values()  # the first is self
-    plain = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    if needed := [p.name for p in others if p.default is p.empty and p.kind <= plain]:
+    required = [p for p in others if p.default is p.empty]
+    if needed := [p.name for p in required if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]:
         raise TypeError(
             f"{name} must be one whose step() needs no argument, got {type(stepped).__name__}, "
             f"whose step needs {', '.join(needed)}: take another, or write the loop yourself"
