@@ -1,6 +1,7 @@
 """conftest.py: whatever the user has set up for himself, tests and notebooks run as in CI."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,14 @@ def settings_of_a_user(folder: Path) -> dict[str, str]:
         "PYTHONSTARTUP": str(folder / "startup.py"),
         "PYTHONOPTIMIZE": "1",
     }
+
+
+def test_what_begins_first_exists():
+    """Or a file that was renamed begins last, and `make test` waits for it alone."""
+    names = runpy.run_path(str(ROOT / "conftest.py"))["SLOWEST_FIRST"]
+    assert [
+        n for n in names if not any((ROOT / f / n).exists() for f in ("notebooks", "tests"))
+    ] == []
 
 
 def test_a_notebook_passes_whatever_the_user_has_set(notebook: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ UNREACHABLE = "http://127.0.0.1:9"
 USE = """\
 import matplotlib.pyplot as plt
 from exercises import check
-from helpers.plots import plot_losses
+from helpers.charts import plot_losses
 from helpers.training import fit
 
 check("1.1", None)
