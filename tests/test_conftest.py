@@ -14,8 +14,8 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from notebook_rules import ROOT, tool
 
 CELLS = {  # what a cell protects: its source, and what is stored of it
-    "its own helpers, not one on the user's path": (
-        "from helpers.devices import pick_device",
+    "its own packages, not those on the user's path": (
+        "from exercises import check\nfrom helpers.devices import pick_device",
         [],
     ),
     "a picture appears, without TeX": (
@@ -58,6 +58,7 @@ def settings_of_a_user(folder: Path) -> dict[str, str]:
         "ipython/profile_default/ipython_config.py": "c.InlineBackend.figure_formats = {'svg'}\n",
         "ipython/profile_default/startup/00.py": "print('good morning')\n",
         "path/helpers.py": "raise ImportError('the user has helpers of his own')\n",
+        "path/exercises.py": "raise ImportError('the user has exercises of his own')\n",
         "startup.py": "print('hello')\n",
         "file": "",
     }
