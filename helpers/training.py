@@ -178,9 +178,7 @@ def fit(
             train = train_epoch(model, train_loader, optimizer=optimizer, epoch=epoch, **options)
             seconds = time.perf_counter() - start
             test = None if test_loader is None else evaluate(local(model), test_loader, loss_fn)
-            with _ctrl_c_waits():  # history and file are in step, always
-                history.add(train, test, seconds)
-                file.save(history)
+            file.keep(history, train, test, seconds)
             if progress:
                 say(_report(epoch, epochs, train, test, seconds))
     except KeyboardInterrupt:
@@ -311,14 +309,16 @@ class _File:
             say(f"{self.path} holds epoch {done} of {epochs}: {rest}")
         return history
 
-    def save(self, history: History) -> None:
-        """Save all parts as they are after the last epoch of the history."""
-        if self.path is None:
-            return
+    def keep(self, history: History, train: Metrics, test: Metrics | None, seconds: float) -> None:
+        """Enter an epoch in the history and in the file: in both or, at Ctrl-C, in neither."""
         try:
-            save_together(self.path, **self.parts, history=history, epoch=history.epochs)
-        except KeyboardInterrupt:  # the second, which did not wait: in time, or too late?
-            history.cut(load_checkpoint(self.path).epoch)
+            with _ctrl_c_waits():
+                history.add(train, test, seconds)
+                if self.path is not None:
+                    save_together(self.path, **self.parts, history=history, epoch=history.epochs)
+        except KeyboardInterrupt:
+            if self.path is not None:  # a second one did not wait: in time, or too late?
+                history.cut(load_checkpoint(self.path).epoch)
             raise
 
 
@@ -333,11 +333,16 @@ def _ctrl_c_waits() -> Iterator[None]:
 
     def wait(*details: Any) -> None:
         pressed.append(details)
-        signal.signal(signal.SIGINT, usual)
+        if len(pressed) > 1:
+            usual(*details)
 
     signal.signal(signal.SIGINT, wait)
     try:
         yield
+    except Exception as error:
+        if len(pressed) > 1:  # torch.save says something else in its place
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.signal(signal.SIGINT, usual)
     if pressed:
