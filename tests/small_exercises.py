@@ -84,7 +84,7 @@ RATIO = replace(
 SMALL = {exercise.number: exercise for exercise in (PROJECT, HALVE, RATIO)}
 
 
-# An answer lies here if it is called under a tight limit: the other process imports its module.
+# Answers for a tight limit lie here: the other process has to import their module first.
 
 
 def endless(x, w):
