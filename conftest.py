@@ -27,6 +27,7 @@ SLOWEST_FIRST = (
     "13_save_load.ipynb",
     "14_devices.ipynb",
     "test_train.py",
+    "test_lone_notebook.py",
     "test_limits.py",
     "test_chapters.py",
 )

@@ -10,6 +10,7 @@ import pytest
 from project_files import ROOT, read, trees
 
 PACKAGES = sorted([*(ROOT / "helpers").glob("*.py"), *(ROOT / "exercises").glob("*.py")])
+HELPERS = sorted({path.stem for path in (ROOT / "helpers").glob("*.py")} - {"__init__"})
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 HOUSE = """
     README.md CONTRIBUTING.md LICENSE Makefile environment.yml requirements.txt pyproject.toml
@@ -38,8 +39,12 @@ def test_every_module_of_the_helpers_has_its_room():
     """The table in CONTRIBUTING.md is where a maintainer looks before he writes one more."""
     rows = re.findall(r"^\| (`.+`) \| .+ \|$", read("CONTRIBUTING.md"), re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
-    modules = {path.stem for path in (ROOT / "helpers").glob("*.py")} - {"__init__"}
-    assert sorted(named) == sorted(modules)
+    assert sorted(named) == sorted(HELPERS)
+
+
+@pytest.mark.parametrize("name", HELPERS)
+def test_a_module_has_a_test_file_of_its_own(name):
+    assert (ROOT / "tests" / f"test_{name}.py").is_file()
 
 
 # The code ----------------------------------------------------------------------------------------
