@@ -356,17 +356,20 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     target = _target(path)
     try:
         with target.open("rb") as file, zipfile.ZipFile(file) as archive:
-            if damaged := archive.testzip():
-                raise zipfile.BadZipFile(f"{damaged} is not as it was written")
+            damaged = archive.testzip()
             file.seek(0)
             # Whoever wrote the file could have it run code if it were not for weights_only.
-            state = torch.load(file, map_location="cpu", weights_only=True)
+            state: Any = (
+                None if damaged else torch.load(file, map_location="cpu", weights_only=True)
+            )
     except (OSError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"cannot load {path}: {_reason(error)}") from error
     except Exception as error:
         raise CheckpointError(
             f"{path} is damaged, or save_checkpoint did not write it ({_reason(error)})"
         ) from error
+    if damaged is not None:
+        raise CheckpointError(f"{path} is damaged: {damaged} in it is not as it was written")
     form = state.get("format") if isinstance(state, dict) else None
     if form != FORMAT:
         other = (
