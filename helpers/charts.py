@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 # a line); each with a dash of its own, so that a grey print still works.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 DASHES = ["-", "--", "-.", ":"]
-LOOKS: list[dict[str, Any]] = [
-    {"color": color, "linestyle": DASHES[k % 4]} for k, color in enumerate(COLORS * 4)
-]
+LOOKS: list[Any] = [{"color": c, "linestyle": DASHES[k % 4]} for k, c in enumerate(COLORS * 4)]
 
 # Titles and names such as "100 %" and "w_1" are plain text: a reader whose own settings send all
 # text through TeX would get errors, or no picture at all where TeX is missing.
@@ -152,13 +150,8 @@ def plot_paths(
         ax.plot(*row.T, marker=".", markersize=4, lw=1.3, label=name, **look)
         ax.plot(*row[0], "o", color="black", fillstyle="none", markersize=8, label="_start")
         ax.plot(*row[-1], "s", color=look["color"], markersize=5, label="_end")
-    ax.legend(
-        frameon=False,
-        fontsize="small",
-        ncol=min(3, len(rows)),
-        bbox_to_anchor=(0.5, -0.2),
-        loc="upper center",
-    )
+    below: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
+    ax.legend(frameon=False, fontsize="small", ncol=3, **below)
     ax.set(title=title, xlabel="w[0]", ylabel="w[1]", xlim=xlim, ylim=ylim)
     return ax
 
@@ -182,9 +175,8 @@ def plot_confusion_matrix(
     counts = matrix.detach().cpu().numpy()
     ticks = range(len(class_names))
     if counts.shape != (len(ticks), len(ticks)):
-        raise ValueError(
-            f"matrix must have shape (C, C) for {len(ticks)} class names, got {counts.shape}"
-        )
+        wanted = f"(C, C) for {len(ticks)} class names"
+        raise ValueError(f"matrix must have shape {wanted}, got {counts.shape}")
     ax = _axes(ax, (5.6, 5.0))
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)

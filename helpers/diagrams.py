@@ -107,16 +107,16 @@ def draw_windows(
     out = (size + 2 * padding - span) // stride + 1
     chosen = _cells_to_show(out, cells)
     gap = size + padding + 1.5  # where the output begins
-    across, down = (
-        (-padding - 0.2, gap + max(out, 2.5) + 0.2),
-        (-padding - 0.2, size + padding + 1.1),
-    )
-    ax, _ = _canvas(across, down, title)
+    first, right = -padding - 0.2, gap + max(out, 2.5) + 0.2
+    ax, _ = _canvas((first, right), (first, size + padding + 1.1), title)
     _draw_input(ax, size, padding)
     for number, (row, column) in enumerate(chosen):
         corner = column * stride - padding, row * stride - padding
         _draw_window(ax, corner, span, dilation, number)
-    _draw_output(ax, out, chosen, (gap, (size - out) / 2))
+    inks = dict(zip(chosen, COLORS, strict=False))
+    for row, column in np.ndindex(out, out):
+        place = gap + column, (size - out) / 2 + row
+        _draw_cell(ax, *place, inks.get((row, column), "white"))
     words = f"input {size}×{size}" + (f", padding {padding}" if padding else "")
     for middle, text in (size / 2, words), (gap + out / 2, f"output {out}×{out}"):
         ax.text(middle, size + padding + 0.3, text, ha="center", va="top", fontsize=9)
@@ -157,11 +157,11 @@ def draw_channels(
 
 def _canvas(across: Point, down: Point, title: str) -> tuple[Axes, float]:
     """Make bare Axes with these limits; return them and the size of a cell in inches."""
-    width, height = across[1] - across[0], down[1] - down[0]
-    cell = min(0.45, 7.0 / width)
-    size = (width * cell, height * cell + 0.4)
+    (left, right), (top, bottom) = across, down
+    cell = min(0.45, 7.0 / (right - left))
+    size = (right - left) * cell, (bottom - top) * cell + 0.4
     _, ax = plt.subplots(figsize=size, layout="constrained")
-    ax.set(xlim=across, ylim=down[::-1], title=title, aspect="equal")
+    ax.set(xlim=across, ylim=(bottom, top), title=title, aspect="equal")
     ax.axis("off")
     return ax, cell
 
@@ -177,23 +177,25 @@ def _side_by_side(
     unit = max(1.0, max(map(max, sizes.values())) / 6)  # the gaps grow with the grids
     wide = [max(cols, 0.18 * max(map(len, name.split("\n")))) for name, (_, cols) in sizes.items()]
     tall = [rows for rows, _ in sizes.values()]
-    widths = np.array([max(wide[k::columns]) for k in range(min(columns, len(wide)))]) + 1.5 * unit
-    heights = np.array([max(tall[k : k + columns]) for k in range(0, len(tall), columns)])
-    heights = heights + 1.6 * unit
+    columns = min(columns, len(sizes))
+    widths = 1.5 * unit + np.array([max(wide[k::columns]) for k in range(columns)])
+    heights = 1.6 * unit + np.array([max(tall[k:][:columns]) for k in range(0, len(tall), columns)])
     xs, ys = np.cumsum(widths) - widths / 2, np.cumsum(heights) - heights / 2
-    ax, cell = _canvas((0, widths.sum()), (0.7 * unit, heights.sum() + 0.3 * unit), title)
+    across = 0.65 * unit, widths.sum() - 0.65 * unit
+    ax, cell = _canvas(across, (0.7 * unit, heights.sum() + 0.3 * unit), title)
     corners = []
     for k, (name, (rows, cols)) in enumerate(sizes.items()):
         x, y, gap = xs[k % columns], ys[k // columns], widths[k % columns] / 2
         corners.append((x - cols / 2, y - rows / 2))
         ax.text(x, y + rows / 2 + 0.15 * unit, name, ha="center", va="top", fontsize=9)
-        sign = signs[k : k + 1]
-        ax.text(x + gap, y, sign, ha="center", va="center", fontsize=20 if sign == "⋆" else 13)
+        if sign := signs[k : k + 1]:
+            size = 20 if sign == "⋆" else 13
+            ax.text(x + gap, y, sign, ha="center", va="center", fontsize=size)
     return ax, corners, cell
 
 
 def _draw_cell(ax: Axes, x: float, y: float, color: str, dash: str = "-") -> None:
-    patch = Rectangle((x + 0.03, y + 0.03), 0.94, 0.94, linestyle=dash, linewidth=0.7)
+    patch = Rectangle((x + 0.03, y + 0.03), 0.94, 0.94, linestyle=dash, linewidth=0.8)
     ax.add_patch(patch).set(facecolor=color, edgecolor="#888888")
 
 
@@ -260,12 +262,12 @@ def _cells_to_show(out: int, cells: Sequence[Size] | None) -> list[Size]:
 
 def _draw_input(ax: Axes, size: int, padding: int) -> None:
     """Draw the input, and around it the padding, which holds zeros."""
-    for row, col in np.ndindex(size + 2 * padding, size + 2 * padding):
-        x, y = col - padding, row - padding
+    for row, column in np.ndindex(size + 2 * padding, size + 2 * padding):
+        x, y = column - padding, row - padding
         inside = 0 <= x < size and 0 <= y < size
         _draw_cell(ax, x, y, *(("#e9edf2", "-") if inside else ("white", ":")))
-        zero = "" if inside else "0"
-        ax.text(x + 0.82, y + 0.22, zero, ha="center", va="center", fontsize=6, color="#666666")
+        if not inside:
+            ax.text(x + 0.82, y + 0.22, "0", ha="center", va="center", fontsize=6, color="#666666")
 
 
 def _draw_window(ax: Axes, corner: Point, span: int, dilation: int, number: int) -> None:
@@ -279,13 +281,6 @@ def _draw_window(ax: Axes, corner: Point, span: int, dilation: int, number: int)
     steps = np.arange(0, span, dilation) + 0.5 + shift
     columns, rows = np.meshgrid(left + steps, top + steps)
     ax.plot(columns.ravel(), rows.ravel(), "o", color=COLORS[number], markersize=4)
-
-
-def _draw_output(ax: Axes, out: int, chosen: list[Size], corner: Point) -> None:
-    """Draw the output, the chosen cells in the colours of their windows."""
-    inks = dict(zip(chosen, COLORS, strict=False))
-    for row, col in np.ndindex(out, out):
-        _draw_cell(ax, corner[0] + col, corner[1] + row, inks.get((row, col), "white"))
 
 
 def _draw_kernels(ax: Axes, left: float, channels: Size, groups: int) -> None:

@@ -4,10 +4,9 @@ Both are drawn in rows with the result on top. `draw_steps` is used from noteboo
 autograd is known; `draw_graph` from notebook 03 on, where its walk is first done by hand.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, chain, groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 from statistics import fmean
 from typing import Any
 
@@ -19,16 +18,19 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
+from torch import Tensor
 
 from helpers.charts import COLORS
+
+Names = Mapping[str, Tensor]
+Row = list["_Box"]
 
 MAX_NODES = 200  # more cannot be read
 MAX_WIDTH = 9.0  # inches; wider rows are wrapped, and what is still wider is scaled down
 
 # Lengths in inches, the font size in points.
 FONT_SIZE, LINE_HEIGHT = 8.0, 0.145
-PADDING, GAP, BEND_GAP, ROW_GAP, PORT_GAP = 0.08, 0.16, 0.1, 0.27, 0.16
-BUNDLE = 4  # more arrows than that into one box run together
+PADDING, GAP, ROW_GAP, PORT_GAP = 0.08, 0.16, 0.27, 0.16
 
 STYLES: dict[str, dict[str, Any]] = {
     "tensor": {"facecolor": "#FBE3D3", "edgecolor": COLORS[1]},
@@ -38,9 +40,7 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def graph_of(
-    tensor: torch.Tensor, names: Mapping[str, torch.Tensor] | None = None
-) -> nx.MultiDiGraph:
+def graph_of(tensor: Tensor, names: Names | None = None) -> nx.MultiDiGraph:
     """Return the graph that `tensor.backward()` would walk, as a graph of networkx.
 
     The walk along `next_functions` is the one of notebook 03. Nothing of the tensor's own graph is
@@ -62,8 +62,7 @@ def graph_of(
     """
     given = {} if names is None else names
     _check(tensor, given)
-    walked = _walk([tensor.grad_fn], _inputs_of)
-    numbers = {node: number for number, node in enumerate(walked, start=1)}
+    numbers = _walk([tensor.grad_fn], _inputs_of)
     graph = nx.MultiDiGraph()
     graph.add_node(0, **_described("tensor", tensor, given, "result"))
     for node, number in numbers.items():
@@ -78,8 +77,8 @@ def graph_of(
 
 
 def draw_graph(
-    tensor: torch.Tensor,
-    names: Mapping[str, torch.Tensor] | None = None,
+    tensor: Tensor,
+    names: Names | None = None,
     *,
     title: str = "What backward walks through",
     ax: Axes | None = None,
@@ -88,8 +87,8 @@ def draw_graph(
 
     The arrows point along `next_functions`, the way backward walks, against the computation.
     Leaves are rounded boxes with name and shape, functions are square ones. A leaf appears once,
-    with as many arrows as it has uses (more than four run together). Named tensors that are not
-    in the graph stand below it, dashed. Used from notebook 03 on.
+    with as many arrows as it has uses. Named tensors that are not in the graph stand below it,
+    dashed. Used from notebook 03 on.
 
     Args:
         tensor: what was computed.
@@ -104,11 +103,9 @@ def draw_graph(
     """
     graph = graph_of(tensor, names)
     kinds = [kind for _, kind in graph.nodes(data="kind")]
-    size = kinds.count("function") + kinds.count("leaf")
+    size = len(kinds) - kinds.count("unreached") - 1
     if size > MAX_NODES:
-        raise ValueError(
-            f"the graph has {size:,} nodes, more than the {MAX_NODES} that can be drawn"
-        )
+        raise ValueError(f"the graph has {size:,} nodes, more than the {MAX_NODES} one can read")
     dashed = "; dashed: no gradient reaches it" if "unreached" in kinds else ""
     legend = f"arrows: the way backward walks{dashed}"
     return _draw(graph, title=title, legend=legend, arrow="-|>", ax=ax)
@@ -157,16 +154,16 @@ def draw_steps(
 
 
 def _check(tensor: Any, names: Any) -> None:
-    if not isinstance(tensor, torch.Tensor):
+    if not isinstance(tensor, Tensor):
         raise TypeError(f"tensor must be a torch.Tensor, got {type(tensor).__name__}")
-    if not tensor.requires_grad:
-        raise ValueError("the tensor has no graph: its requires_grad is False")
     if tensor.grad_fn is None:
-        raise ValueError("the tensor has no graph: it is a leaf; compute something with it first")
+        leaf = "it is a leaf; compute something with it first"
+        reason = leaf if tensor.requires_grad else "its requires_grad is False"
+        raise ValueError(f"the tensor has no graph: {reason}")
     if not isinstance(names, Mapping):
         raise TypeError(f"names must map names to tensors, got {type(names).__name__}")
     for name, value in names.items():
-        if not isinstance(value, torch.Tensor):
+        if not isinstance(value, Tensor):
             raise TypeError(f"names[{name!r}] must be a torch.Tensor, got {type(value).__name__}")
 
 
@@ -174,26 +171,24 @@ def _inputs_of(node: Any) -> list[Any]:
     return [parent for parent, _ in node.next_functions if parent is not None]
 
 
-def _walk(roots: Iterable[Any], following: Callable[[Any], Sequence[Any]]) -> list[Any]:
-    """Return all that can be reached, in the order of a walk deep first and left to right."""
-    found: dict[Any, None] = {}
+def _walk(roots: Iterable[Any], following: Callable[[Any], Sequence[Any]]) -> dict[Any, int]:
+    """Number all that can be reached from 1, in the order of a walk deep first, left to right."""
+    numbers: dict[Any, int] = {}
     todo = [*roots][::-1]
     while todo:
         node = todo.pop()
-        if node not in found:
-            found[node] = None
+        if node not in numbers:
+            numbers[node] = len(numbers) + 1
             todo += reversed(following(node))
-    return list(found)
+    return numbers
 
 
-def _node_of(tensor: torch.Tensor) -> Any:
+def _node_of(tensor: Tensor) -> Any:
     """Return the node that stands for a tensor in a graph, or None."""
     return torch.autograd.graph.get_gradient_edge(tensor).node if tensor.requires_grad else None
 
 
-def _described_node(
-    node: Any, result: torch.Tensor, given: Mapping[str, torch.Tensor]
-) -> dict[str, str]:
+def _described_node(node: Any, result: Tensor, given: Names) -> dict[str, str]:
     if node.name().endswith("AccumulateGrad"):
         return _described("leaf", node.variable, given, "leaf")
     name = node.name().rpartition("::")[2]
@@ -201,9 +196,7 @@ def _described_node(
     return {"kind": "function", "name": name, "label": "\n".join([name, *made])}
 
 
-def _described(
-    kind: str, tensor: torch.Tensor, given: Mapping[str, torch.Tensor], usual: str = ""
-) -> dict[str, str]:
+def _described(kind: str, tensor: Tensor, given: Names, usual: str = "") -> dict[str, str]:
     name = ", ".join(key for key, value in given.items() if value is tensor) or usual
     return {"kind": kind, "name": name, "label": f"{name}\n{tuple(tensor.shape)}"}
 
@@ -221,10 +214,11 @@ class _Box:
     on_longest_way: bool = False
     width: float = 0.0
     height: float = 0.0
+    room: float = 0.1  # the width with half a gap on each side
     x: float = 0.0
     y: float = 0.0
-    above: list["_Box"] = field(default_factory=list)
-    below: list["_Box"] = field(default_factory=list)
+    above: Row = field(default_factory=list)
+    below: Row = field(default_factory=list)
 
 
 def _draw(graph: nx.MultiDiGraph, *, title: str, legend: str, arrow: str, ax: Axes | None) -> Axes:
@@ -250,7 +244,7 @@ def _box_for(label: str, kind: str, accent: bool = False, **_: Any) -> _Box:
     lines, font = label.split("\n"), FontProperties(size=FONT_SIZE)
     widths = [text_to_path.get_text_width_height_descent(s, font, False)[0] for s in lines]
     width, height = max(0.4, max(widths) / 72 + 2 * PADDING), LINE_HEIGHT * len(lines) + PADDING
-    return _Box(label, kind, accent, width=width, height=height)
+    return _Box(label, kind, accent, width=width, height=height, room=width + GAP)
 
 
 def _fit(ax: Axes, width: float, height: float) -> float:
@@ -278,7 +272,7 @@ def _draw_box(box: _Box, scale: float, ax: Axes) -> None:
     text.set(fontsize=FONT_SIZE * scale, linespacing=1.15)
 
 
-def _draw_arrow(way: Sequence[_Box], number: int, style: str, scale: float, ax: Axes) -> None:
+def _draw_arrow(way: Row, number: int, style: str, scale: float, ax: Axes) -> None:
     """Draw an arrow that is bent between two rows and straight where it passes one."""
     points = []
     for one, two in pairwise(way):
@@ -291,7 +285,7 @@ def _draw_arrow(way: Sequence[_Box], number: int, style: str, scale: float, ax: 
     ax.add_patch(patch).set(color="0.35", linewidth=scale)
 
 
-def _port(box: _Box, others: list[_Box], other: _Box, number: int) -> float:
+def _port(box: _Box, others: Row, other: _Box, number: int) -> float:
     """Return where along its box an arrow starts or ends: side by side, in the order of x.
 
     Several arrows between the same two boxes are numbered from 0.
@@ -305,43 +299,41 @@ def _port(box: _Box, others: list[_Box], other: _Box, number: int) -> float:
 # Where each box goes -----------------------------------------------------------------------------
 
 
-def _rows_of(graph: nx.MultiDiGraph) -> list[list[_Box]]:
+def _rows_of(graph: nx.MultiDiGraph) -> list[Row]:
     """Return the rows, by the longest way from the top; those that are too wide are wrapped."""
     for box in nx.dag_longest_path(nx.DiGraph(graph))[:-1]:
         box.on_longest_way = True
     generations = [list(generation) for generation in nx.topological_generations(graph)]
     apart = [box for box in generations[0] if box.kind == "unreached"]
     generations[0] = [box for box in generations[0] if box.kind != "unreached"]
-    rows: list[list[_Box]] = []
+    rows: list[Row] = []
     for generation in [*generations, apart]:
-        rights = accumulate(box.width + GAP for box in generation)
+        rights = accumulate(box.room for box in generation)
         lines = {box: right // MAX_WIDTH for box, right in zip(generation, rights, strict=True)}
         rows += [list(row) for _, row in groupby(generation, lines.get)]
     return rows
 
 
-def _ways_through(graph: nx.MultiDiGraph, rows: list[list[_Box]]) -> list[tuple[list[_Box], int]]:
+def _ways_through(graph: nx.MultiDiGraph, rows: list[Row]) -> list[tuple[Row, int]]:
     """Return for each arrow the boxes that it connects and passes, and its number among equals.
 
-    Where it passes a row, the row gets a box without a label; many arrows into one box share it.
+    Where it passes a row, the row gets a box without a label.
     """
     place = {box: number for number, row in enumerate(rows) for box in row}
-    lanes: defaultdict[tuple[Any, int], _Box] = defaultdict(_Box)
     ways = []
     for start, end, key in graph.edges(keys=True):
-        lane = end if graph.in_degree(end) > BUNDLE else (start, end, key)
-        passed = [lanes[lane, number] for number in range(place[start] + 1, place[end])]
-        ways.append(([start, *passed, end], key))
-        for one, two in pairwise(ways[-1][0]):
-            if one.label or two not in one.below:
-                one.below.append(two)
-                two.above.append(one)
-    for (_, number), box in lanes.items():
-        rows[number].append(box)
+        passed = rows[place[start] + 1 : place[end]]
+        way = [start, *(_Box() for _ in passed), end]
+        for row, box in zip(passed, way[1:], strict=False):
+            row.append(box)
+        for one, two in pairwise(way):
+            one.below.append(two)
+            two.above.append(one)
+        ways.append((way, key))
     return ways
 
 
-def _give_places(rows: list[list[_Box]]) -> tuple[float, float]:
+def _give_places(rows: list[Row]) -> tuple[float, float]:
     """Give each box its x and y, in inches from the top left; return the picture's size."""
     top = 0.1
     for row in rows:
@@ -351,7 +343,7 @@ def _give_places(rows: list[list[_Box]]) -> tuple[float, float]:
             box.height = box.height or height  # an arrow passes through the whole row
         top += height + ROW_GAP
     _give_columns(rows)
-    boxes = list(chain.from_iterable(rows))
+    boxes = [box for row in rows for box in row]
     left = min(box.x - box.width / 2 for box in boxes)
     right = max(box.x + box.width / 2 for box in boxes)
     width = max(4.6, right - left + 0.2)  # room for title and legend
@@ -360,10 +352,10 @@ def _give_places(rows: list[list[_Box]]) -> tuple[float, float]:
     return width, top - ROW_GAP + 0.1
 
 
-def _give_columns(rows: list[list[_Box]]) -> None:
+def _give_columns(rows: list[Row]) -> None:
     """Pull each box towards its neighbours, without overlap; at first they may swap places."""
-    tops = [box for box in chain.from_iterable(rows) if not box.above]
-    order = {box: number for number, box in enumerate(_walk(tops, lambda box: box.below))}
+    tops = (box for row in rows for box in row if not box.above)
+    order = _walk(tops, lambda box: box.below)
     for row in rows:
         row.sort(key=order.__getitem__)
         _place(row, [(0.0, 1e6 if box.on_longest_way else 1.0) for box in row])
@@ -387,16 +379,13 @@ def _pull(box: _Box) -> tuple[float, float]:
     return fmean([each.x for each in others], weights), sum(weights)
 
 
-def _place(row: list[_Box], pulls: list[tuple[float, float]]) -> None:
+def _place(row: Row, pulls: list[tuple[float, float]]) -> None:
     """Put boxes where they keep their distances and yield most to the pulls (least squares).
 
     Less its offset, each place may equal its left neighbour's, but not lie left of it. So those
     that would are merged into one block at their weighted mean, until all blocks are in order.
     """
-    steps = [
-        (one.width + two.width) / 2 + (GAP if one.label and two.label else BEND_GAP)
-        for one, two in pairwise(row)
-    ]
+    steps = [(one.room + two.room) / 2 for one, two in pairwise(row)]
     offsets = list(accumulate(steps, initial=0.0))
     blocks: list[tuple[float, float, int]] = []  # place, weight, size
     for (place, weight), offset in zip(pulls, offsets, strict=True):

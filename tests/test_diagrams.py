@@ -35,7 +35,7 @@ def test_draw_broadcast_writes_the_copies_and_the_sum():
     ax = draw_broadcast(COLUMN, ROW, title="A table")
     grids = COLUMN.expand(3, 4), ROW.expand(3, 4), COLUMN + ROW
     assert numbers(ax) == torch.cat([grid.flatten() for grid in grids]).tolist()
-    assert words(ax) == ["a\n(3, 1)", "+", "b\n(4,)", "=", "a + b\n(3, 4)", ""]
+    assert words(ax) == ["a\n(3, 1)", "+", "b\n(4,)", "=", "a + b\n(3, 4)"]
     assert ax.get_title() == "A table"
 
 
@@ -81,8 +81,8 @@ def test_draw_broadcast_refuses_what_it_cannot_draw(a, b, message):
 def test_show_grids_writes_small_numbers_names_and_signs():
     grids = {"x": torch.tensor([[1.0, -2.0]]), "k": torch.tensor([[0.25]]), "y": torch.zeros(2, 2)}
     ax = show_grids(grids, title="Three", signs="⋆=")
-    assert [text.get_text() for text in ax.texts][6:] == ["1", "−2", "0.25", "0", "0", "0", "0"]
-    assert words(ax) == ["x", "⋆", "k", "=", "y", ""]
+    assert [text.get_text() for text in ax.texts][5:] == ["1", "−2", "0.25", "0", "0", "0", "0"]
+    assert words(ax) == ["x", "⋆", "k", "=", "y"]
     assert ax.get_title() == "Three"
     for mesh, grid in zip(ax.collections, grids.values(), strict=True):
         np.testing.assert_array_equal(np.asarray(mesh.get_array()).ravel(), grid.flatten())
