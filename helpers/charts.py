@@ -190,11 +190,7 @@ def plot_confusion_matrix(
 
 
 def show_images(
-    images: Tensor,
-    titles: Sequence[str] | None = None,
-    *,
-    title: str,
-    columns: int = 10,
+    images: Tensor, titles: Sequence[str] | None = None, *, title: str, columns: int = 10
 ) -> np.ndarray:
     """Show images in a grid, brightest pixel of the type (255 or 1) in white.
 
