@@ -42,6 +42,9 @@ ABANDONED = 3600.0  # seconds without a write, after which an unfinished file is
 RETRIES = 500  # on Windows, 0.01 s apart, for whoever is reading the file to be replaced
 SHOWN = 12  # how many differences an error lists
 
+File = str | os.PathLike[str]
+State = dict[str, Any]
+
 
 class CheckpointError(RuntimeError):
     """A checkpoint cannot be written, read or used; the message names its path and the reason."""
@@ -68,7 +71,7 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    path: str | os.PathLike[str],
+    path: File,
     *,
     model: nn.Module,
     optimizer: Optimizer | None = None,
@@ -104,7 +107,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: str | os.PathLike[str],
+    path: File,
     *,
     model: nn.Module | None = None,
     optimizer: Optimizer | None = None,
@@ -155,11 +158,7 @@ def load_checkpoint(
         state |= _entry_of_this_process(state["processes"])
         state["history"] = state["history"] and History(**state["history"])
         checkpoint = Checkpoint(**{field.name: state[field.name] for field in fields(Checkpoint)})
-        _check_made(_made(parts), state["made"])
-        changes = _changes(parts, state, new_settings)
-        if wanted and state["random_state"] is not None:
-            changes.append((_put_random_state, state["random_state"], _random_state()))
-        _carry_out(changes)
+        _carry_out(_changes(parts, state, wanted, new_settings))
     except CheckpointError as error:
         raise CheckpointError(f"{path} {error}") from None
     except Exception as error:
@@ -170,7 +169,7 @@ def load_checkpoint(
 
 
 def go_on(
-    path: str | os.PathLike[str],
+    path: File,
     *,
     epochs: int,
     model: nn.Module,
@@ -208,9 +207,7 @@ def go_on(
     return history
 
 
-def save_together(
-    path: str | os.PathLike[str], *, history: History, epoch: int = 0, **parts: Any
-) -> None:
+def save_together(path: File, *, history: History, epoch: int = 0, **parts: Any) -> None:
     """`save_checkpoint` for a training on one process or several, all of which call it.
 
     Each brings its own random state and that of its loader; the first one writes.
@@ -249,25 +246,18 @@ def _plain(model: Any) -> nn.Module:
 # Writing ------------------------------------------------------------------------------------------
 
 
-def _save(
-    path: str | os.PathLike[str],
-    parts: Parts,
-    processes: list[dict[str, Any]],
-    history: History | None,
-    epoch: int,
-) -> None:
+def _save(path: File, parts: Parts, processes: list[Any], history: Any, epoch: int) -> None:
     target = _target(path)
     if parts.model is None:
         raise TypeError("model must be a Module, got None")
     if not isinstance(history, (History, type(None))):
         raise TypeError(f"history must be a History, got {type(history).__name__}")
     check_integer("epoch", epoch, minimum=0)
-    state = {
-        name: part and part.state_dict()
-        for name, part in parts._asdict().items()
-        if name != "loader"
-    }
-    state |= {"format": FORMAT, "torch_version": str(torch.__version__), "epoch": epoch}
+    optimizer, scheduler = parts.optimizer, parts.scheduler
+    state = {"format": FORMAT, "torch_version": str(torch.__version__), "epoch": epoch}
+    state |= {"model": parts.model.state_dict()}
+    state |= {"optimizer": optimizer and optimizer.state_dict()}
+    state |= {"scheduler": scheduler and scheduler.state_dict()}
     state |= {"history": history and asdict(history) | {"interrupted": False}}
     state |= {"made": _made(parts), "settings": _settings(parts), "processes": processes}
     try:
@@ -277,7 +267,7 @@ def _save(
         raise CheckpointError(f"cannot save {path}: {_reason(error)}; {kept}") from error
 
 
-def _target(path: str | os.PathLike[str]) -> Path:
+def _target(path: File) -> Path:
     """The file itself, so that a symbolic link to it stays a link."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"path must be a str or a path, got {path!r}")
@@ -289,7 +279,7 @@ def _target(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _replace(target: Path, state: dict[str, Any]) -> None:
+def _replace(target: Path, state: State) -> None:
     """Write aside, and rename what is complete: the file is the old one or the new one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # Two processes that save to one path never write into one file, and renaming is atomic: no
@@ -319,11 +309,10 @@ def _sweep(target: Path, now: float) -> None:
     `now` is by the clock of the file system, which need not be that of this machine.
     """
     ours = f".{glob.escape(target.name)}.{'[0-9a-f]' * 16}.unfinished"
-    with suppress(OSError):  # as in a folder that may be written to but not listed
-        for path in target.parent.glob(ours):
-            with suppress(OSError):  # another process was faster
-                if path.stat().st_mtime < now - ABANDONED:
-                    path.unlink()
+    for path in target.parent.glob(ours):  # none in a folder that cannot be listed
+        with suppress(OSError):  # another process was faster
+            if path.stat().st_mtime < now - ABANDONED:
+                path.unlink()
 
 
 def _rename(unfinished: Path, target: Path) -> None:
@@ -345,41 +334,43 @@ def _reason(error: BaseException) -> str:
         if isinstance(cause, OSError):
             return cause.strerror or str(cause)
         cause = cause.__cause__ or cause.__context__
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 # Reading ------------------------------------------------------------------------------------------
 
 
-def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `save_checkpoint` wrote, whole and of the format that we know, for this process."""
+def _read(path: File) -> State:
+    """What `save_checkpoint` wrote, whole and of the format that we know."""
     target = _target(path)
     try:
-        with target.open("rb") as file, zipfile.ZipFile(file) as archive:
-            damaged = archive.testzip()
-            file.seek(0)
-            # Whoever wrote the file could have it run code if it were not for weights_only.
-            state: Any = (
-                None if damaged else torch.load(file, map_location="cpu", weights_only=True)
-            )
+        state = _content(target)
     except (OSError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"cannot load {path}: {_reason(error)}") from error
     except Exception as error:
         raise CheckpointError(
-            f"{path} is damaged, or save_checkpoint did not write it ({_reason(error)})"
+            f"{path} is damaged, or save_checkpoint did not write it; {_reason(error)}"
         ) from error
-    if damaged is not None:
-        raise CheckpointError(f"{path} is damaged: {damaged} in it is not as it was written")
     form = state.get("format") if isinstance(state, dict) else None
     if form != FORMAT:
-        other = (
-            "written by another version of helpers" if isinstance(form, int) else "no checkpoint"
+        raise CheckpointError(
+            f"{path} is of format {form}, expected {FORMAT}: another version of helpers wrote it, "
+            "or it is no checkpoint"
         )
-        raise CheckpointError(f"{path} is {other}: of format {form}, expected {FORMAT}")
     return state
 
 
-def _entry_of_this_process(entries: list[dict[str, Any]]) -> dict[str, Any]:
+def _content(target: Path) -> Any:
+    """What is in it, if the checksums are right."""
+    with target.open("rb") as file, zipfile.ZipFile(file) as archive:
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(f"{damaged} is not as it was written")
+        file.seek(0)
+        # Whoever wrote the file could have it run code if it were not for weights_only.
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _entry_of_this_process(entries: list[State]) -> State:
     rank, count = (dist.get_rank(), dist.get_world_size()) if several_processes() else (0, 1)
     return entries[rank] if len(entries) == count else entries[0] | {"random_state": None}
 
@@ -389,8 +380,11 @@ def _entry_of_this_process(entries: list[dict[str, Any]]) -> dict[str, Any]:
 Change = tuple[Callable[[Any], Any], Any, Any]  # what puts something, the new one, the old one
 
 
-def _changes(parts: Parts, state: dict[str, Any], new_settings: bool) -> list[Change]:
-    """What to change; the settings are checked before."""
+def _changes(parts: Parts, state: State, random_state: bool, new_settings: bool) -> list[Change]:
+    """Check that all of it fits, and say what to change."""
+    own, saved = _made(parts), state["made"]
+    if found := _differences("", own, {part: saved.get(part) for part in own}):
+        raise CheckpointError(f"does not fit; {_listed(found)}")
     changes: list[Change] = []
     if (loader := parts.loader) is not None:
         changes.append((partial(_put_order, loader), state["loader"], _order(loader)))
@@ -401,6 +395,8 @@ def _changes(parts: Parts, state: dict[str, Any], new_settings: bool) -> list[Ch
         changes.append((partial(_put_gathered, optimizer), new, old))
     if optimizer is not None or parts.scheduler is not None:
         changes.append(_change_of_settings(parts, state, new_settings))
+    if random_state and state["random_state"] is not None:
+        changes.append((_put_random_state, state["random_state"], _random_state()))
     return changes
 
 
@@ -422,18 +418,20 @@ def _put_gathered(optimizer: Optimizer, gathered: dict[int, Any]) -> None:
 # What each process has of its own -----------------------------------------------------------------
 
 
-def _of_process(loader: Any) -> dict[str, Any]:
-    return {"loader": None if loader is None else _order(loader), "random_state": _random_state()}
+def _of_process(loader: Any) -> State:
+    return {"loader": _order(loader), "random_state": _random_state()}
 
 
-def _order(loader: Any) -> dict[str, Any]:
+def _order(loader: Any) -> State | None:
     """On what the order of the next batches depends."""
+    if loader is None:
+        return None
     if hasattr(loader, "state_dict"):
         return {"state": copy.deepcopy(loader.state_dict())}
     return {"generators": [generator.get_state() for generator in _generators(loader)]}
 
 
-def _put_order(loader: Any, order: dict[str, Any] | None) -> None:
+def _put_order(loader: Any, order: State | None) -> None:
     if (saved := _kind(order)) != (own := _kind(_order(loader))):
         raise CheckpointError(f"was saved with {saved}, but the loader to be filled has {own}")
     if order is not None and "state" in order:
@@ -443,7 +441,7 @@ def _put_order(loader: Any, order: dict[str, Any] | None) -> None:
             generator.set_state(state)
 
 
-def _kind(order: dict[str, Any] | None) -> str:
+def _kind(order: State | None) -> str:
     """What a loader has of its own, in words."""
     if order is None:
         return "no loader"
@@ -461,7 +459,7 @@ def _generators(loader: Any) -> list[torch.Generator]:
     return list(found.values())
 
 
-def _random_state() -> dict[str, Any]:
+def _random_state() -> State:
     """The generators that everybody shares, as tensors, numbers and tuples."""
     name, words, *rest = np.random.get_state(legacy=True)  # noqa: NPY002, the shared one
     return {
@@ -473,7 +471,7 @@ def _random_state() -> dict[str, Any]:
     }
 
 
-def _put_random_state(saved: dict[str, Any]) -> None:
+def _put_random_state(saved: State) -> None:
     random.setstate(saved["python"])
     name, words, *rest = saved["numpy"]
     np.random.set_state((name, np.array(words, dtype=np.uint32), *rest))  # noqa: NPY002
@@ -485,11 +483,10 @@ def _put_random_state(saved: dict[str, Any]) -> None:
 
 # Settings -----------------------------------------------------------------------------------------
 
-Settings = dict[str, Any]  # the scheduler's class and state, or None, and those of each group
 MEASURED = {"best", "num_bad_epochs", "cooldown_counter", "last_epoch", "_last_lr"}
 
 
-def _change_of_settings(parts: Parts, state: dict[str, Any], new_settings: bool) -> Change:
+def _change_of_settings(parts: Parts, state: State, new_settings: bool) -> Change:
     """Refuse other settings than the file's, unless they are wanted.
 
     None are put back or dropped without a word, and no list says which there are: whichever
@@ -514,7 +511,7 @@ def _change_of_settings(parts: Parts, state: dict[str, Any], new_settings: bool)
     return partial(_put_settings, parts), saved if ahead > 0 else ours, old
 
 
-def _settings(parts: Parts) -> Settings:
+def _settings(parts: Parts) -> State:
     """A copy of them."""
     scheduler = parts.scheduler
     settings = {
@@ -525,13 +522,13 @@ def _settings(parts: Parts) -> Settings:
     return copy.deepcopy(settings)
 
 
-def _groups(parts: Parts) -> list[dict[str, Any]]:
+def _groups(parts: Parts) -> list[State]:
     """The parameter groups of the optimizer, even if only its scheduler was passed."""
     optimizer = parts.optimizer or getattr(parts.scheduler, "optimizer", None)
     return [] if optimizer is None else optimizer.param_groups
 
 
-def _put_settings(parts: Parts, settings: Settings) -> None:
+def _put_settings(parts: Parts, settings: State) -> None:
     settings = copy.deepcopy(settings)
     for group, new in zip(_groups(parts), settings["group"], strict=False):
         for key, value in new.items():
@@ -543,7 +540,7 @@ def _put_settings(parts: Parts, settings: Settings) -> None:
         parts.scheduler.load_state_dict(settings["scheduler"])
 
 
-def _replayed(parts: Parts, settings: Settings, steps: int) -> Settings:
+def _replayed(parts: Parts, settings: State, steps: int) -> State:
     """What these settings become after so many steps; optimizer and scheduler stay as they are."""
     scheduler = parts.scheduler
     if scheduler is None or steps <= 0:
@@ -560,7 +557,7 @@ def _replayed(parts: Parts, settings: Settings, steps: int) -> Settings:
         _put_settings(parts, before)
 
 
-def _with_measured(parts: Parts, own: Settings, saved: Settings) -> Settings:
+def _with_measured(parts: Parts, own: State, saved: State) -> State:
     """A ReduceLROnPlateau cannot be replayed: what it measured, and the rates, are the file's."""
     if not isinstance(parts.scheduler, ReduceLROnPlateau) or saved["scheduler"] is None:
         return own
@@ -570,17 +567,16 @@ def _with_measured(parts: Parts, own: Settings, saved: Settings) -> Settings:
     return own | {"scheduler": own["scheduler"] | measured, "group": groups}
 
 
-def _steps_ahead(parts: Parts, own: Settings, saved: Settings) -> int:
+def _steps_ahead(parts: Parts, own: State, saved: State) -> int:
     """How many steps the scheduler stands before the file's; 0 where nothing can be replayed."""
-    if None in (own["scheduler"], saved["scheduler"]) or isinstance(
-        parts.scheduler, ReduceLROnPlateau
-    ):
+    plateau = isinstance(parts.scheduler, ReduceLROnPlateau)
+    if plateau or own["scheduler"] is None or saved["scheduler"] is None:
         return 0
     ahead = _steps_taken(own["scheduler"]) - _steps_taken(saved["scheduler"])
     return ahead if own["scheduler class"] == saved["scheduler class"] else min(ahead, 0)
 
 
-def _steps_taken(schedule: dict[str, Any]) -> int:
+def _steps_taken(schedule: State) -> int:
     """A ChainedScheduler does not count its steps, but its parts do."""
     if "last_epoch" in schedule:
         return schedule["last_epoch"]
@@ -592,9 +588,9 @@ def _steps_taken(schedule: dict[str, Any]) -> int:
 LAZY = "whatever the first batch brings"
 
 
-def _made(parts: Parts) -> dict[str, Any]:
+def _made(parts: Parts) -> State:
     """What states must have in common to fit: classes, names and shapes of what is passed."""
-    made: dict[str, Any] = {}
+    made: State = {}
     model, optimizer = parts.model, parts.optimizer
     if model is not None:
         made["model"] = {name: _shape(value) for name, value in model.state_dict().items()}
@@ -610,11 +606,6 @@ def _made(parts: Parts) -> dict[str, Any]:
 
 def _shape(value: Any) -> str:
     return LAZY if is_lazy(value) else str(tuple(getattr(value, "shape", ())))
-
-
-def _check_made(own: dict[str, Any], saved: dict[str, Any]) -> None:
-    if found := _differences("", own, {part: saved.get(part) for part in own}):
-        raise CheckpointError(f"does not fit; {_listed(found)}")
 
 
 def _differences(where: str, own: Any, saved: Any, strict: bool = True) -> list[str]:

@@ -755,7 +755,7 @@ def test_300_flipped_bits(saved, say):
     damaged[weights] ^= 1
     path.write_bytes(damaged)
     assert torch.load(path, weights_only=True).keys() == expected.keys()  # it alone sees nothing
-    check_refused(path, model, optimizer, r"is damaged: archive/data/\d+ in it is not as")
+    check_refused(path, model, optimizer, r"is damaged, .*archive/data/\d+ is not as it was")
     say(f"{300 - harmless} of 300 flipped bits are refused, {harmless} change nothing")
 
 
@@ -797,12 +797,12 @@ def test_a_malicious_pickle_is_refused_and_runs_nothing(saved):
         (lambda path: (path.unlink(), path.mkdir()), "must be a file, but a folder"),
         (lambda path: path.write_bytes(b""), "save_checkpoint did not write it"),
         (lambda path: path.write_text("some text\n" * 99), "save_checkpoint did not write it"),
-        (lambda path: torch.save(make_model().state_dict(), path), "is no checkpoint"),
-        (lambda path: torch.save([1, 2], path), "is no checkpoint"),
-        (lambda path: torch.save({"format": "2"}, path), "is no checkpoint"),
+        (lambda path: torch.save(make_model().state_dict(), path), "or it is no checkpoint"),
+        (lambda path: torch.save([1, 2], path), "or it is no checkpoint"),
+        (lambda path: torch.save({"format": "2"}, path), "or it is no checkpoint"),
         (lambda path: torch.save({"format": 2, "model": {}}, path), "does not fit: KeyError"),
-        (lambda path: torch.save({"format": 1}, path), "another version .* format 1, expected 2"),
-        (lambda path: torch.save({"format": 3}, path), "another version .* format 3, expected 2"),
+        (lambda path: torch.save({"format": 1}, path), "of format 1, expected 2: another version"),
+        (lambda path: torch.save({"format": 3}, path), "of format 3, expected 2: another version"),
     ],
 )
 def test_files_that_are_no_checkpoints(saved, make, reason):
@@ -948,8 +948,6 @@ def follow(parts, steps):
 @pytest.mark.parametrize("as_tensor", [False, True])
 @pytest.mark.parametrize("make", SCHEDULERS)
 def test_every_schedule_goes_on_made_anew_or_moved_on(tmp_path, make, as_tensor):
-    if as_tensor and getattr(make, "func", make) in (CyclicLR, one_cycle):
-        pytest.skip("PyTorch computes their rates as tensors of another dtype")
     path, straight, stopped = (
         tmp_path / "a.pt",
         *(followed(make, as_tensor=as_tensor) for _ in "12"),
@@ -968,7 +966,7 @@ def test_every_schedule_goes_on_made_anew_or_moved_on(tmp_path, make, as_tensor)
 @pytest.mark.parametrize(
     ("make", "difference"),
     [
-        (partial(one_cycle, pct_start=0.5), "scheduler _schedule_phases 0 end_step: .*, 11.0 here"),
+        (partial(one_cycle, pct_start=0.5), "scheduler _schedule_phases 0 end_step: .*, 11 here"),
         (partial(one_cycle, anneal_strategy="linear"), "_anneal_func_type: cos .*, linear here"),
         (partial(one_cycle, final_div_factor=10), "group 0 min_lr: 4e-07 in the file, 0.0004 here"),
         (partial(one_cycle, total_steps=30), "scheduler total_steps: 24 in the file, 30 here"),
