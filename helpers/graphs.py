@@ -228,7 +228,7 @@ def _draw(graph: nx.MultiDiGraph, *, title: str, legend: str, arrow: str, ax: Ax
     width, height = _give_places(rows)
     if ax is None:
         scale = min(1.0, (MAX_WIDTH - 0.1) / width)
-        size = scale * width + 0.1, scale * height + 0.6  # title and legend
+        size = max(4.6, scale * width + 0.1), scale * height + 0.6  # room for title and legend
         _, ax = plt.subplots(figsize=size, layout="constrained")
     ax.set(title=title, xlabel=legend, xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
@@ -344,11 +344,10 @@ def _give_places(rows: list[Row]) -> tuple[float, float]:
         top += height + ROW_GAP
     _give_columns(rows)
     boxes = [box for row in rows for box in row]
-    left = min(box.x - box.width / 2 for box in boxes)
-    right = max(box.x + box.width / 2 for box in boxes)
-    width = max(4.6, right - left + 0.2)  # room for title and legend
+    left = min(box.x - box.width / 2 for box in boxes) - 0.1
     for box in boxes:
-        box.x += (width - left - right) / 2
+        box.x -= left
+    width = max(box.x + box.width / 2 for box in boxes) + 0.1
     return width, top - ROW_GAP + 0.1
 
 
