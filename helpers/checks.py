@@ -84,13 +84,13 @@ def check_training(
 def check_type(name: str, value: object, kind: type) -> None:
     """Raise TypeError unless `value` is of this kind."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} must be of type {kind.__name__}, got {value!r}")
+        raise TypeError(f"{name} must be of type {kind.__name__}, got {_described(value)}")
 
 
 def check_loss_function(loss_fn: object) -> None:
     """Raise TypeError unless it can be called, or if it is a class still to be called."""
     if isinstance(loss_fn, type) or not callable(loss_fn):
-        raise TypeError(f"loss_fn must be a function, or a module such as MSELoss(), got {loss_fn}")
+        raise TypeError(f"loss_fn must be a function or a module, got {_described(loss_fn)}")
 
 
 def _check_parameters(model: nn.Module, optimizer: Optimizer) -> None:
@@ -148,7 +148,9 @@ def check_loader(loader: Any, name: str = "loader", epochs: int = 1) -> None:
         ValueError: it says that it is empty, or it is a generator, which ends after one epoch.
     """
     if not hasattr(loader, "__iter__") and not hasattr(loader, "__getitem__"):
-        raise TypeError(f"{name} must yield batches, as a DataLoader does, got {loader!r}")
+        raise TypeError(
+            f"{name} must yield batches, as a DataLoader does, got {_described(loader)}"
+        )
     if epochs > 1 and isinstance(loader, Iterator):
         kind = type(loader).__name__
         raise ValueError(f"{name} must serve {epochs} epochs, got a {kind}, which ends after one")
@@ -214,7 +216,10 @@ def check_batch(batch: Any) -> tuple[Tensor, Tensor]:
 
 
 def _described(thing: Any) -> str:
+    """What it is, in a few words: its own might be a thousand numbers."""
     kind = type(thing).__name__
+    if isinstance(thing, type):
+        return f"the class {thing.__name__}"
     if isinstance(thing, dict):
         return f"a {kind} with the keys {', '.join(map(repr, thing))}"
     if isinstance(thing, (tuple, list)):

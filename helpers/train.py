@@ -16,6 +16,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -101,14 +102,11 @@ def _at_least(lowest: float, kind: Callable[[str], Any]) -> Callable[[str], Any]
     """An argument type for numbers; argparse turns the error into one sentence."""
 
     def parse(text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not lowest <= value < float("inf"):
-            what = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"expected {what} of at least {lowest}, got {text!r}")
-        return value
+        with suppress(ValueError):
+            if lowest <= (value := kind(text)) < float("inf"):
+                return value
+        what = "a whole number" if kind is int else "a number"
+        raise argparse.ArgumentTypeError(f"expected {what} of at least {lowest}, got {text!r}")
 
     return parse
 

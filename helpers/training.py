@@ -85,7 +85,7 @@ def train_epoch(
             optimizer.step()  # update weights
             if scheduler is not None:
                 scheduler.step()
-    share_buffers(model)
+    share_buffers(model)  # running statistics, where several processes train
     return tally.metrics()
 
 

@@ -62,9 +62,18 @@ def test_a_model_must_be_a_module(model):
         evaluate(model, [BATCH])
 
 
-@pytest.mark.parametrize("optimizer", [None, "sgd", torch.optim.SGD])
-def test_an_optimizer_must_be_one(optimizer):
-    assert_refused(TypeError, "optimizer must be of type Optimizer, got", optimizer=optimizer)
+@pytest.mark.parametrize(
+    ("optimizer", "told"),
+    [
+        (None, "a NoneType"),
+        ("sgd", "a str"),
+        (torch.optim.SGD, "the class SGD"),
+        ([nn.Parameter(torch.rand(50, 50))], "a list of Parameter"),
+    ],
+)
+def test_an_optimizer_must_be_one(optimizer, told):
+    message = f"^optimizer must be of type Optimizer, got {told}$"
+    assert_refused(TypeError, message, optimizer=optimizer)
 
 
 @pytest.mark.parametrize("scheduler", [3, StepLR])
@@ -74,7 +83,7 @@ def test_a_scheduler_must_be_one(scheduler):
 
 @pytest.mark.parametrize("loss_fn", [None, "cross entropy", nn.CrossEntropyLoss])
 def test_a_loss_function_must_be_one_and_not_its_class(loss_fn):
-    assert_refused(TypeError, "loss_fn must be a function, or a module such as", loss_fn=loss_fn)
+    assert_refused(TypeError, "loss_fn must be a function or a module, got", loss_fn=loss_fn)
     with pytest.raises(TypeError, match="loss_fn must be a function"):
         evaluate(make_model(), [BATCH], loss_fn)
 
