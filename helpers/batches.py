@@ -71,12 +71,8 @@ class BatchLoader:
 
     def state_dict(self) -> dict[str, int]:
         """Return the seed, the number of epochs begun, and the sizes that the batches depend on."""
-        return {
-            "seed": self.seed,
-            "epoch": self.epoch,
-            "batch_size": self.batch_size,
-            "num_samples": self.num_samples,
-        }
+        sizes = {"batch_size": self.batch_size, "num_samples": self.num_samples}
+        return {"seed": self.seed, "epoch": self.epoch, **sizes}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on with the orders of the loader that `state` came from.

@@ -157,7 +157,7 @@ def _default_home() -> Path:
     checkout = _checkout()
     if checkout is not None and _writable(checkout / "data"):
         return checkout / "data"
-    import pooch  # half as long as NumPy, and seldom needed
+    import pooch  # here, since hardly any call needs it
 
     return Path(pooch.os_cache("from-backprop-to-lenet"))
 
@@ -198,9 +198,11 @@ def _folder(root: str | os.PathLike[str]) -> Path:
 def _absolute(path: str | os.PathLike[str], name: str) -> Path:
     try:
         return Path(os.path.expanduser(path)).absolute()
-    except (TypeError, FileNotFoundError) as error:  # not a path; the working directory is gone
-        message = f"{name} must be a path, and an absolute one if the working directory is gone"
-        raise type(error)(f"{message}, got {path!r}") from None
+    except TypeError:
+        raise TypeError(f"{name} must be a path, got {path!r}") from None
+    except FileNotFoundError:
+        message = f"{name} must be an absolute path, got {path!r}: the working directory is gone"
+        raise FileNotFoundError(message) from None
 
 
 def _writable(folder: Path) -> bool:

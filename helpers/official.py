@@ -32,7 +32,7 @@ ARCHIVES = {  # and of the official .gz archives
     "t10k-images-idx3-ubyte": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
     "t10k-labels-idx1-ubyte": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
-SIZES = {47_040_016, 60_008, 7_840_016, 10_008, 26_421_880, 29_515, 4_422_102, 5_148}  # of all
+SIZES = {47_040_016, 60_008, 7_840_016, 10_008, 26_421_880, 29_515, 4_422_102, 5_148}  # bytes
 MIRRORS = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
@@ -41,7 +41,7 @@ MIRRORS = (
 TIMEOUT = (5.0, 20.0)  # seconds to connect, and to wait for the next bytes
 PATIENCE = 900.0  # seconds that one file may take in all
 DEPTH = 4  # folders below the given one that are searched
-ENTRIES = 100_000  # names that are looked at on each level: somebody may name his home folder
+ENTRIES = 10_000  # files that are looked at on each level: somebody may name his home folder
 GZIP = b"\x1f\x8b"  # the first bytes of an archive
 
 
@@ -119,10 +119,12 @@ def verdicts(paths: Sequence[Path]) -> str:
 
 def _candidates(place: Path) -> Iterator[Path]:
     """Files worth reading, the nearest first; on each level official names first, archives last."""
+    levels = ("/".join([*RAW, ""]), *("*/" * depth for depth in range(DEPTH + 1)))
     seen = set()
-    for pattern in ("/".join([*RAW, "*"]), *("*/" * depth + "*" for depth in range(DEPTH + 1))):
-        found = [place / path for path in islice(iglob(pattern, root_dir=place), ENTRIES)]
-        for path in sorted(found, key=lambda path: (not _named(path), path.suffix == ".gz", path)):
+    for pattern in (level + names for level in levels for names in ("t*[-.]idx?-ubyte*", "*")):
+        found = islice(iglob(pattern, root_dir=place), ENTRIES)
+        for name in sorted(found, key=lambda name: (name.endswith(".gz"), name)):
+            path = place / name
             if _plausible(path) and (real := path.resolve()) not in seen:
                 seen.add(real)  # links may lead in circles
                 yield path
@@ -140,8 +142,8 @@ def _plausible(path: Path) -> bool:
         status = path.stat()
     except OSError:  # a link to nowhere, for one
         return False
-    plausible = stat.S_ISREG(status.st_mode) and (_named(path) or status.st_size in SIZES)
-    return bool(plausible) and not os.path.exists(path.parent / MANIFEST)
+    known = _named(path) != "" or status.st_size in SIZES
+    return known and stat.S_ISREG(status.st_mode) and not os.path.exists(path.parent / MANIFEST)
 
 
 def _official(path: Path) -> str | None:
@@ -159,9 +161,9 @@ def _packed(path: Path) -> bool:
 
 
 def _content(path: Path) -> bytes:
-    """What a file holds, unpacked, as far as the largest official one could reach."""
+    """What a file holds, unpacked."""
     with gzip.open(path) if _packed(path) else path.open("rb") as file:
-        return file.read(max(SIZES) + 1)
+        return file.read()
 
 
 def _verdict(path: Path) -> str:
@@ -196,7 +198,7 @@ def _download(missing: list[str], unfinished: Path, others: Sequence[Path]) -> d
 
 
 def _fetch(mirror: str, name: str, unfinished: Path) -> Path:
-    import pooch  # half as long as NumPy, and seldom needed
+    import pooch  # here, since hardly any call downloads something
 
     archive = unfinished / f"{name}.gz"
     download = pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=_Patience())
@@ -217,7 +219,6 @@ class _Patience:
     """In the place of pooch's progress bar: ends a download that only trickles."""
 
     def __init__(self) -> None:
-        self.total = 0
         self.deadline = time.monotonic() + PATIENCE
 
     def update(self, count: int) -> None:

@@ -242,7 +242,7 @@ def test_a_tilde_is_the_users_home(tmp_path, given, monkeypatch, load):
 def test_a_relative_path_in_a_folder_that_is_gone(given, monkeypatch, load):
     monkeypatch.chdir(put(given, {}))
     given.rmdir()
-    said = r"must be a path, and an absolute one if the working directory is gone, got 'data'"
+    said = r"must be an absolute path, got 'data': the working directory is gone"
     with pytest.raises(FileNotFoundError, match=said):
         load("data")
 
@@ -257,8 +257,8 @@ BAD = [
     ({"device": "gpu"}, "device must be one that PyTorch finds on this machine, got 'gpu'"),
     ({"device": "cuda:99"}, "device must be one .*, got 'cuda:99'"),
     ({"device": 1.5}, "device must be one .*, got 1.5"),
-    ({"root": 5}, "root must be a path, .* got 5"),
-    ({"root": b"data"}, "root must be a path, .* got b'data'"),
+    ({"root": 5}, "root must be a path, got 5"),
+    ({"root": b"data"}, "root must be a path, got b'data'"),
 ]
 
 

@@ -144,17 +144,18 @@ def test_too_deep_hidden_or_drawn_is_not_found(tmp_path, place):
 
 
 def test_the_search_looks_at_so_many_things_only(tmp_path, monkeypatch):
-    given = put(tmp_path / "given", {f"{n}.bin": b"" for n in range(30)})
-    put(given, {f"x{n}.bin": content for n, content in enumerate(UNPACKED.values())})
-    assert len(search(given)[0]) == 4
-    monkeypatch.setattr(official, "ENTRIES", 2)
-    assert len(search(given)[0]) <= 2
+    given = put(tmp_path / "given", {f"{n}.bin": file for n, file in enumerate(UNPACKED.values())})
+    for entries in 2, 4:
+        monkeypatch.setattr(official, "ENTRIES", entries)
+        assert len(search(given)[0]) == entries
 
 
 def test_a_crowd_of_pictures_does_not_hide_the_files(tmp_path, monkeypatch):
-    put(tmp_path / "given" / "a crowd", {f"{n}.png": b"" for n in range(100)})
-    put(tmp_path / "given" / "pictures", ARCHIVES)
-    assert search(tmp_path / "given")[0].keys() == UNPACKED.keys()
+    monkeypatch.setattr(official, "ENTRIES", 20)
+    for folder in "a", "b":
+        put(tmp_path / folder, {f"{n}.png": b"" for n in range(100)})
+    put(tmp_path / "b", ARCHIVES)
+    assert search(tmp_path)[0].keys() == UNPACKED.keys()
 
 
 def test_other_peoples_files_are_not_read(tmp_path, monkeypatch):
@@ -196,11 +197,7 @@ def other_content(content):
     return b"MNIST, perhaps"
 
 
-def bomb(content):
-    return gzip.compress(bytes(10**7))
-
-
-DAMAGES = [truncated, one_bit_flipped, other_content, bomb]
+DAMAGES = [truncated, one_bit_flipped, other_content]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -18,6 +18,7 @@ from helpers.sketches import ensure_sketches, sketch_split
 
 NAMES = [name for names in PARTS.values() for name in names]
 LABELS = torch.arange(10).repeat(30)
+MEANS = [65.829, 45.808, 80.431, 45.163, 84.531, 44.076, 74.050, 54.227, 64.726, 71.197]
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,14 @@ def test_pixel_statistics_are_close_to_fashion_mnists(
     assert 0.22 <= pixels.mean().item() <= 0.36
     assert 0.29 <= pixels.std().item() <= 0.40
     assert 0.45 <= (images == 0).float().mean().item() <= 0.70
+
+
+def test_the_drawings_are_those_of_this_version(test_set: tuple[Tensor, Tensor]) -> None:
+    """Notebooks store what they printed about them; other drawings need another version."""
+    images, labels = test_set
+    means = [images[labels == label].double().mean().item() for label in range(10)]
+    assert sketches.DRAWING_VERSION == 1
+    assert means == pytest.approx(MEANS, abs=0.01)  # grey levels; libraries differ in last bits
 
 
 def test_every_image_shows_something(test_set: tuple[Tensor, Tensor]) -> None:
