@@ -439,18 +439,25 @@ class TellsWhenItBegins(BatchLoader):
 def pressed_at_random(folder, rounds, presses):
     """What each training left at which Ctrl-C was pressed: the history and the file's, or None."""
     chance, left = random.Random(presses), []
-    for number in range(rounds):
-        path, model = Path(folder, f"{number}.pt"), make_model()
-        loader = TellsWhenItBegins(*make_data(32), 16)
+
+    def train(path, loader, epochs):
+        model = make_model()
         run = {"optimizer": sgd(model), "checkpoint": path, "progress": False}
+        return fit(model, loader, make_loader(8), epochs=epochs, **run)
+
+    start = time.perf_counter()
+    train(Path(folder, "timed.pt"), make_loader(32), 5)
+    epoch = (time.perf_counter() - start) / 5
+    for number in range(rounds):
+        path, loader = Path(folder, f"{number}.pt"), TellsWhenItBegins(*make_data(32), 16)
         loader.began, ended = threading.Event(), threading.Event()
-        moments = [chance.uniform(0, 0.15)] + [chance.uniform(0, 0.005)] * (presses - 1)
+        moments = [chance.uniform(0, 5 * epoch)] + [chance.uniform(0, epoch / 4)] * (presses - 1)
         hand = threading.Thread(target=press, args=(moments, loader.began, ended))
         history = None
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             hand.start()
-            history = fit(model, loader, make_loader(8), epochs=100_000, **run)
+            history = train(path, loader, 100_000)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -472,17 +479,17 @@ def press(moments, began, ended):
 
 @pytest.mark.skipif(os.name == "nt", reason="there os.kill ends the process")
 def test_ctrl_c_at_any_moment_leaves_history_and_file_in_step(tmp_path):
-    left = result_of(pressed_at_random, tmp_path, 40, 1)
+    left = result_of(pressed_at_random, tmp_path, 25, 1)
     for history, kept, epoch in left:
         assert history["interrupted"]
         assert_in_step(history, kept, epoch)
-    assert len({epoch for _, _, epoch in left}) > 2  # the moments were different ones
+    assert len({epoch for _, _, epoch in left}) > 1  # the moments were different ones
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there os.kill ends the process")
 def test_ctrl_c_twice_at_any_moment_leaves_history_and_file_in_step(tmp_path):
     """The second one may end `fit` without its history; then the file has it."""
-    for history, kept, epoch in result_of(pressed_at_random, tmp_path, 30, 2):
+    for history, kept, epoch in result_of(pressed_at_random, tmp_path, 20, 2):
         assert_in_step(history or kept, kept, epoch)
 
 
