@@ -131,6 +131,16 @@ def test_a_disk_that_takes_no_more_is_named_and_leaves_the_old_file(
     assert path.read_text() == "old" and visible(tmp_path) == ["file"]
 
 
+def test_a_file_is_never_half_new(tmp_path):
+    """Another name of the old file still holds the old content: the new one took its place."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    os.link(path, tmp_path / "same file")
+    with staging(tmp_path) as unfinished:
+        write_whole(path, b"new", unfinished)
+    assert path.read_text() == "new" and (tmp_path / "same file").read_text() == "old"
+
+
 def test_a_file_in_place_of_the_folder_is_left_alone(tmp_path):
     path = tmp_path / "file"
     path.write_text("mine")
