@@ -42,7 +42,7 @@ lab: setup  ## copy the notebooks to workbook/, which is yours, and open Jupyter
 test: setup  ## run the tests and every notebook, two at a time (DEVICE=cuda: on the GPU)
 	@$(OPEN_STREAMS) $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-render: setup  ## run every notebook and store its outputs (NOTEBOOKS=10: that one)
+render: setup  ## run every notebook and store its outputs (NOTEBOOKS=11: that one)
 	$(VENV_PYTHON) .ci/notebooks.py render $(NOTEBOOKS)
 
 stamp: $(if $(REPO),setup)  ## write the repository's address into the files: make stamp REPO=owner/name

@@ -1,7 +1,7 @@
 """What pytest sets up for every test and every notebook: surroundings of its own.
 
 The user's settings stay the user's. A backend or a style of Matplotlib's, a profile of IPython's, a
-home that cannot be written to, a `helpers` of his own: none of them reaches a kernel or a test.
+home that cannot be written to, `helpers` of his own: none of them reaches a kernel or a test.
 """
 
 import os
@@ -17,7 +17,7 @@ UNWANTED = (
     "MPLBACKEND",  # the kernel then chooses inline
     "MATPLOTLIBRC",
     "PYTHONOPTIMIZE",  # would remove every assertion
-    "PYTHONPATH",  # may lead to another `helpers`; the installed one is what readers get
+    "PYTHONPATH",  # may lead to other `helpers` or `exercises` than the installed ones
     "PYTHONSTARTUP",
 )
 SLOWEST_FIRST = (
@@ -27,6 +27,7 @@ SLOWEST_FIRST = (
     "13_save_load.ipynb",
     "14_devices.ipynb",
     "test_train.py",
+    "test_lone_notebook.py",
     "test_limits.py",
     "test_chapters.py",
 )

@@ -239,7 +239,7 @@ def _longest_first(entry: tuple[str, str]) -> int:
 
 
 def find_notebooks(names: Sequence[str], root: Path) -> list[Path]:
-    """Return the notebooks called ``names`` (10, 11_lenet or a path), or all without names."""
+    """Return the notebooks called ``names`` (11, 11_lenet or a path), or all without names."""
     known = sorted((root / "notebooks").glob("*.ipynb"))
     return [_find_notebook(name, known) for name in names] if names else known
 
@@ -350,7 +350,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Render the notebooks, or stamp their address.")
     commands = parser.add_subparsers(dest="command", required=True)
     rendering = commands.add_parser("render", help="execute notebooks in place and clean them")
-    rendering.add_argument("names", nargs="*", help="10, 11_lenet or a path; all if left out")
+    rendering.add_argument("names", nargs="*", help="11, 11_lenet or a path; all if left out")
     rendering.add_argument(
         "--any-data", action="store_true", help="render without the real Fashion-MNIST"
     )

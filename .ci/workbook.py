@@ -37,6 +37,9 @@ LEFTOVER_AGE = 3600  # seconds; no run can still be writing a temporary file of 
 HOW_TO_UPDATE = """\
 You have worked in {names}; that stays as it is, though the project has a newer page.
 To get the new one as well, rename yours: the next start brings it."""
+NO_COPY = """\
+No copy of a page can be read from {names} in workbook/: is it a folder, a damaged file, a link to
+nowhere, a notebook of your own? It stays. Rename it, and the next start brings the page."""
 CHAPTER_GONE = "You have worked in {names}; that stays, though the project has no such chapter now."
 DAMAGED = (
     "No notebook can be read from {names} in notebooks/; copies from earlier stay as they are."
@@ -127,13 +130,18 @@ def follow(path: Path, notebook: dict[str, Any]) -> str:
         if untouched and current:
             return "current"
         if there and not untouched:
-            return "kept" if current else "outdated"
+            return "no copy" if seal is None else "kept" if current else "outdated"
         if write(path, notebook, data):
             return "updated" if there else "new"
 
 
 def write(path: Path, notebook: dict[str, Any], expected: bytes | None) -> bool:
-    """Put ``notebook`` at ``path`` in one step, if ``expected`` is still what lies there."""
+    """Put ``notebook`` at ``path`` in one step, if ``expected`` is still what lies there.
+
+    Where the reader keeps his copy on another disk, the link to it stays a link.
+    """
+    if path.is_symlink():
+        path = path.resolve()
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         with temporary.open("x", encoding="utf-8", newline="\n") as file:
@@ -206,7 +214,7 @@ def find_pages(root: Path) -> list[Path]:
 def report(done: dict[str, str]) -> str:
     """Say in a few lines what ``refresh`` has done."""
     count = Counter(done.values())
-    kept = count["kept"] + count["outdated"] + count["without chapter"]
+    kept = sum(count[what] for what in ("kept", "outdated", "no copy", "without chapter"))
     chapters = len(done) - count["removed"] - count["his own"] - count["without chapter"]
     parts = [f"{chapters} chapters in workbook/"]
     parts += [f"{count[what]} {what}" for what in ("new", "updated", "removed") if count[what]]
@@ -214,6 +222,7 @@ def report(done: dict[str, str]) -> str:
     lines = [", ".join(parts) + "."]
     for what, text in (
         ("outdated", HOW_TO_UPDATE),
+        ("no copy", NO_COPY),
         ("without chapter", CHAPTER_GONE),
         ("damaged", DAMAGED),
     ):

@@ -17,11 +17,20 @@ class BatchLoader:
 
     Iterating is one epoch of `(images, labels)`: (B, 1, H, W) float32 in [0, 1] and (B,) int64, on
     the device of the tensors; the last batch may be short. With `shuffle`, each epoch has an order
-    of its own, drawn on the CPU from (seed, epoch) alone, so that every device sees the same one
-    and `state_dict` can bring it back.
+    of its own, drawn on the CPU from seed and epoch alone, so that every device sees the same one
+    and `state_dict` can bring it back. Notebook 11_lenet reads how.
 
-    Args: images (N, H, W) or (N, 1, H, W) uint8; labels (N,) int64, 0 or more, on the same device.
-    Raises TypeError or ValueError, naming the argument. Notebook 11_lenet builds on it.
+    Args:
+        images: (N, H, W) or (N, 1, H, W) uint8, kept as they are and not copied.
+        labels: (N,) int64, 0 or more, on the same device.
+        batch_size: B, 1 or more.
+        shuffle: whether each epoch has an order of its own.
+        seed: chooses the orders; 0 or more.
+        source: where the images come from, to be read off the loader.
+
+    Raises:
+        TypeError: an argument is of another type or dtype; the message names it.
+        ValueError: a number is too small, a shape does not fit, or the devices differ.
     """
 
     def __init__(
@@ -61,25 +70,29 @@ class BatchLoader:
         )
 
     def state_dict(self) -> dict[str, int]:
-        """The seed, the number of epochs begun, and the sizes that the batches depend on."""
-        return {"seed": self.seed, "epoch": self.epoch} | self._sizes()
+        """Return the seed, the number of epochs begun, and the sizes that the batches depend on."""
+        sizes = {"batch_size": self.batch_size, "num_samples": self.num_samples}
+        return {"seed": self.seed, "epoch": self.epoch, **sizes}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on with the orders of the loader that `state` came from; seed and epoch suffice.
+        """Go on with the orders of the loader that `state` came from.
 
-        Raises ValueError if that loader has other sizes than this one.
+        Args:
+            state: what `state_dict` returned; seed and epoch alone suffice.
+
+        Raises:
+            TypeError: a value is not a whole number.
+            ValueError: keys are missing or unknown, a value is negative, or that loader had another
+                batch size or number of samples than this one.
         """
-        sizes = self._sizes()
-        if not isinstance(state, dict) or set(state) - set(sizes) != {"seed", "epoch"}:
+        own = self.state_dict()
+        if not isinstance(state, dict) or not {"seed", "epoch"} <= set(state) <= set(own):
             raise ValueError(f"state must be a dict with the keys seed and epoch, got {state!r}")
         for key, value in state.items():
             check_integer(f"state[{key!r}]", value, minimum=0)
-            if value != sizes.get(key, value):
-                raise ValueError(f"{key} must be {value}, as in the state, got {sizes[key]}")
+            if key not in ("seed", "epoch") and value != own[key]:
+                raise ValueError(f"{key} must be {value}, as in the state, got {own[key]}")
         self.seed, self.epoch = state["seed"], state["epoch"]
-
-    def _sizes(self) -> dict[str, int]:
-        return {"batch_size": self.batch_size, "num_samples": self.num_samples}
 
     def _order(self) -> Tensor:
         """This epoch's permutation, (N,) int64, on the loader's device."""
@@ -101,18 +114,16 @@ class BatchLoader:
 
 def _check_tensors(images: Tensor, labels: Tensor) -> None:
     for name, tensor, dtype in (("images", images, torch.uint8), ("labels", labels, torch.int64)):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
-        if tensor.dtype != dtype:
-            raise TypeError(f"{name} must be of dtype {dtype}, got {tensor.dtype}")
+        got = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+        if got != dtype:
+            raise TypeError(f"{name} must be a tensor of dtype {dtype}, got {got}")
     shape = tuple(images.shape)
-    if not (images.ndim == 3 or (images.ndim == 4 and images.shape[1] == 1)):
-        raise ValueError(f"images must be of shape (N, H, W) or (N, 1, H, W), got {shape}")
-    if labels.ndim != 1 or len(labels) != len(images):
-        expected, got = f"({len(images)},), one per image", tuple(labels.shape)
-        raise ValueError(f"labels must be of shape {expected}, got {got}")
-    if len(labels) == 0:
-        raise ValueError(f"images must hold at least one image, got shape {shape}")
+    if len(shape) not in (3, 4) or 0 in shape or shape[1:-2] not in ((), (1,)):
+        sizes = "(N, H, W) or (N, 1, H, W), none of them 0"
+        raise ValueError(f"images must be of shape {sizes}, got {shape}")
+    if labels.shape != shape[:1]:
+        expected = f"({len(images)},), one per image"
+        raise ValueError(f"labels must be of shape {expected}, got {tuple(labels.shape)}")
     if labels.device != images.device:
         raise ValueError(f"labels must be on {images.device} as images are, got {labels.device}")
     if (lowest := int(labels.min())) < 0:

@@ -1,61 +1,49 @@
 """Checkpoints: everything that training needs to go on exactly where it stopped, in one file.
 
-Notebook 13_save_load builds the pieces by hand. The file is what `torch.save` writes, a zip
-archive, and ends with a seal of ours: the archive's comment holds the SHA-256 of all bytes before
-it, because `torch.load` alone reads past a flipped bit. It is written beside its place and renamed
-when it is complete, so a kill, a full disk or a power cut leaves the old file or the new one.
+Notebook 13_save_load builds the pieces by hand. The file is what `torch.save` writes, a zip archive
+of tensors and plain values. It is written beside its place and renamed when it is complete, so a
+kill, a full disk or a power cut leaves the old file or the new one. Reading it compares the
+archive's checksums first, because `torch.load` alone reads past a flipped bit.
 """
 
 import copy
-import hashlib
+import glob
+import math
 import os
 import pickle
 import random
-import re
 import secrets
 import time
+import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from helpers.checks import check_schedule
+from helpers.checks import check_integer, check_schedule
 from helpers.metrics import History
-from helpers.parallel import first_process, from_first, local
+from helpers.parallel import first_process, from_all, from_first, several_processes
+from helpers.streams import say
 
-FORMAT = 1
-SEAL = b"sha256 "  # the archive's comment begins with it, 64 hexadecimal digits follow
-DIGITS = 64
+FORMAT = 2
 ABANDONED = 3600.0  # seconds without a write, after which an unfinished file is a killed process's
-PATIENCE = 5.0  # seconds to wait, on Windows, for whoever is reading the file to be replaced
-ENTRIES = {
-    "format",
-    "torch_version",
-    "epoch",
-    "model",
-    "optimizer",
-    "scheduler",
-    "loader",
-    "history",
-    "random_state",
-}
-SETTINGS = (  # what a scheduler was made with: its state_dict would put it back without a word
-    *("total_steps", "base_lrs", "T_max", "T_0", "T_mult", "eta_min", "step_size", "milestones"),
-    *("gamma", "power", "total_iters", "start_factor", "end_factor"),
-)
-SHOWN = 5  # how many keys an error lists
+RETRIES = 500  # on Windows, 0.01 s apart, for whoever is reading the file to be replaced
+SHOWN = 12  # how many differences an error lists
 
-
-ALIKE = "make it alike, or delete the file or take another path to begin afresh"
+File = str | os.PathLike[str]
+State = dict[str, Any]
 
 
 class CheckpointError(RuntimeError):
@@ -67,8 +55,10 @@ class Checkpoint:
     """What a checkpoint file holds, on the CPU; nothing here is shared with a live object.
 
     `epoch` counts the whole epochs that were trained, `model` is a state_dict from names to
-    tensors. `optimizer`, `scheduler` and `loader` are state_dicts too, or None if they were not
-    saved, as is `history`. `torch_version` says which PyTorch wrote the file.
+    tensors. `optimizer` and `scheduler` are state_dicts too, or None if they were not saved, as is
+    `history`. `loader` is None or a dict: of a loader with a state_dict it holds that, as `state`;
+    of a DataLoader the states of its `generators`. `torch_version` says which PyTorch wrote the
+    file.
     """
 
     epoch: int
@@ -81,7 +71,7 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    path: str | os.PathLike[str],
+    path: File,
     *,
     model: nn.Module,
     optimizer: Optimizer | None = None,
@@ -98,10 +88,13 @@ def save_checkpoint(
     Args:
         path: the file; while saving, `.NAME.….unfinished` lies beside it. One that a killed process
             left is removed by a later call, when nobody has written to it for an hour.
-        model: its state_dict is saved: parameters and buffers, from any device.
-        optimizer, scheduler: their state_dicts, if given.
-        loader: a loader with a state_dict (as BatchLoader) or a DataLoader with a generator.
-        history: what `fit` measured so far, if given.
+        model: its parameters and buffers are saved, from any device. What `torch.compile`,
+            DataParallel or DistributedDataParallel have wrapped is saved as the plain model is.
+        optimizer: its state_dict, and the names and shapes of its parameters, if given.
+        scheduler: its state_dict, if given.
+        loader: a loader with a state_dict (as BatchLoader), or a DataLoader, of which the
+            generators are saved that it and its samplers own.
+        history: what `fit` measured so far, if given; as of a run that was not interrupted.
         epoch: how many whole epochs were trained, 0 or more.
 
     Raises:
@@ -109,75 +102,74 @@ def save_checkpoint(
         ValueError: `epoch` is negative, or `path` names no file.
         CheckpointError: the file cannot be written; what was there before is unchanged.
     """
-    target = _target(path)
-    _check_arguments(model, optimizer, scheduler, history, epoch)
-    state: dict[str, Any] = {
-        "format": FORMAT,
-        "torch_version": str(torch.__version__),
-        "epoch": epoch,
-    }
-    state["model"] = model.state_dict()
-    state["optimizer"] = None if optimizer is None else _optimizer_state(optimizer)
-    state["scheduler"] = None if scheduler is None else _scheduler_state(scheduler)
-    state["loader"] = None if loader is None else _loader_state(loader)
-    state["history"] = None if history is None else asdict(history)
-    state["random_state"] = _random_state()
-    try:
-        _replace(target, state)
-    except Exception as error:
-        raise CheckpointError(
-            f"cannot save {path}: {_reason(error)}; {_what_is_there(target)}"
-        ) from error
+    parts = _parts(model, optimizer, scheduler, loader)
+    _save(path, parts, [_of_process(loader)], history, epoch)
 
 
 def load_checkpoint(
-    path: str | os.PathLike[str],
+    path: File,
     *,
     model: nn.Module | None = None,
     optimizer: Optimizer | None = None,
     scheduler: LRScheduler | None = None,
     loader: Any = None,
     random_state: bool | None = None,
+    new_settings: bool = False,
 ) -> Checkpoint:
     """Read a checkpoint, fill whatever is passed, and return all that it holds.
 
     Built in notebook 13. Tensors go to the device of the model or optimizer that takes them,
     wherever they were saved. If anything does not fit, nothing is changed.
 
+    What optimizer and scheduler were made with must be as in the file: all settings of all groups
+    and of the schedule are compared, once the scheduler that is behind has taken as many steps as
+    the other. A ReduceLROnPlateau cannot be replayed so; it takes from the file what it has
+    measured, and the rates that it has come to.
+
+    Each process of a parallel training (notebook 17) takes the loader's and the random generators'
+    state that it had itself. If there are more or fewer processes now, all of them take the first
+    one's loader, random numbers are new, and a line on stdout says so.
+
     Args:
         path: a file that `save_checkpoint` wrote.
-        model, optimizer, scheduler, loader: to be filled; made as those that were saved.
+        model: to be filled, wrapped or not; it must have the names and shapes in the file.
+        optimizer: to be filled; of the same class, and made from the same parameters in the same
+            order and groups, by name if `model` is passed too, else by shape.
+        scheduler: to be filled; of the same class. The rates of its optimizer follow.
+        loader: to be filled, of the same kind and sizes.
         random_state: put the random generators back as they were. None does so exactly if an
             optimizer is passed, which is when training goes on.
+        new_settings: go on with the settings of the optimizer and the scheduler that are passed,
+            even of a scheduler where there was none or another, from where the file stands in the
+            schedule. Momentum, averages and counts of steps are the file's all the same.
 
     Raises:
         TypeError: an argument is of the wrong type.
-        ValueError: `path` names no file.
-        CheckpointError: the file is missing, damaged, not a checkpoint, of a newer format or
-            unsafe, or it does not fit what was passed.
+        ValueError: `path` names no file, or the scheduler is another optimizer's.
+        CheckpointError: the file is missing, damaged, not a checkpoint, of another format or
+            unsafe, or it does not fit what was passed; each difference is named.
     """
-    _check_types(model, optimizer, scheduler)
+    parts = _parts(model, optimizer, scheduler, loader)
     if random_state not in (None, True, False):
         raise TypeError(f"random_state must be True, False or None, got {random_state!r}")
     state = _read(path)
-    _check_model(path, model, state["model"])
-    _check_optimizer(path, optimizer, state["optimizer"])
-    _check_scheduler(path, scheduler, state["scheduler"])
-    _check_loader(path, loader, state["loader"])
-    if random_state is None:
-        random_state = optimizer is not None
+    wanted = optimizer is not None if random_state is None else random_state
     try:
-        with _all_or_nothing(loader, model, optimizer, scheduler):
-            _fill(model, optimizer, scheduler, loader, state)
-            if random_state:
-                _set_random_state(state["random_state"])
+        state |= _entry_of_this_process(state["processes"])
+        state["history"] = state["history"] and History(**state["history"])
+        checkpoint = Checkpoint(**{field.name: state[field.name] for field in fields(Checkpoint)})
+        _carry_out(_changes(parts, state, wanted, new_settings))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} {error}") from None
     except Exception as error:
-        raise CheckpointError(f"{path} does not fit: {error}") from error
-    return _as_checkpoint(state)
+        raise CheckpointError(f"{path} does not fit: {_reason(error)}") from error
+    if wanted and state["random_state"] is None and first_process():
+        say(f"{path} is of another number of processes: random numbers are new")
+    return checkpoint
 
 
 def go_on(
-    path: str | os.PathLike[str],
+    path: File,
     *,
     epochs: int,
     model: nn.Module,
@@ -189,53 +181,106 @@ def go_on(
     """Fill everything from the file, if there is one, and return the history so far.
 
     A fresh start is saved as well: that a file cannot be written shows now, not after an epoch.
+    All processes of a parallel training call it, with the model wrapped or not.
+
+    Raises:
+        TypeError, CheckpointError: as `save_checkpoint` and `load_checkpoint`.
+        ValueError: `epochs` are fewer than the file has, or the schedule is too short for those
+            that are left.
     """
-    parts: dict[str, Any] = {"model": local(model), "optimizer": optimizer}
-    parts |= {"scheduler": scheduler, "loader": loader}
-    if not _is_there(path):
-        check_schedule(scheduler, loader, epochs)
-        if first_process():
-            save_checkpoint(path, **parts, history=History())
-        return History()
-    saved = load_checkpoint(path)  # only looks: nothing is filled before all of it fits
-    if saved.epoch > epochs:
-        raise ValueError(
-            f"epochs must be at least {saved.epoch}, as many as {path} has, got {epochs}"
-        )
-    if scheduler is None and saved.scheduler is not None:
-        raise CheckpointError(f"{path} was saved with a scheduler, but none is passed")
-    load_checkpoint(path, **parts)
-    return saved.history or History()
-
-
-def _is_there(path: Any) -> bool:
-    """Whether there is a file to go on from; in a parallel training the first process decides."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"checkpoint must be a str or a path, got {path!r}")
-    return from_first(os.path.exists(Path(path).expanduser()))
+    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": loader}
+    if not from_first(os.path.exists(Path(path).expanduser())):
+        check_schedule(scheduler, loader, epochs)
+        save_together(path, **parts, history=History())
+        return History()
+    saved = load_checkpoint(path)  # only looks: nothing is filled before all of it fits
+    history = saved.history or History()
+    if history.epochs > epochs:
+        raise ValueError(
+            f"epochs must be at least {history.epochs}, as many as {path} has, got {epochs}"
+        )
+    taken = None if saved.scheduler is None else _steps_taken(saved.scheduler)
+    check_schedule(scheduler, loader, epochs - history.epochs, taken)
+    load_checkpoint(path, **parts, new_settings=new_settings)
+    return history
 
 
-def save_together(path: str | os.PathLike[str], *, model: nn.Module, **others: Any) -> None:
-    """`save_checkpoint` for a training on one process or several, all of which call it."""
+def save_together(path: File, *, history: History, epoch: int = 0, **parts: Any) -> None:
+    """`save_checkpoint` for a training on one process or several, all of which call it.
+
+    Each brings its own random state and that of its loader; the first one writes.
+    """
+    processes = from_all(_of_process(parts["loader"]))
     if first_process():
-        save_checkpoint(path, model=local(model), **others)
+        _save(path, _parts(**parts), processes, history, epoch)
 
 
-# Writing
+class Parts(NamedTuple):
+    """What takes part in a training, as far as it was passed; the model without wrappers."""
+
+    model: nn.Module | None
+    optimizer: Optimizer | None
+    scheduler: LRScheduler | None
+    loader: Any
 
 
-def _target(path: str | os.PathLike[str]) -> Path:
+def _parts(model: Any, optimizer: Any, scheduler: Any, loader: Any) -> Parts:
+    kinds = {"model": nn.Module, "optimizer": Optimizer, "scheduler": LRScheduler}
+    for (name, kind), value in zip(kinds.items(), (model, optimizer, scheduler), strict=True):
+        if not isinstance(value, (kind, type(None))):
+            raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
+    if optimizer is not None and scheduler is not None and scheduler.optimizer is not optimizer:
+        raise ValueError("scheduler must be made from the optimizer that is passed with it")
+    return Parts(None if model is None else _plain(model), optimizer, scheduler, loader)
+
+
+def _plain(model: Any) -> nn.Module:
+    """The model itself, out of what `torch.compile` and parallel training wrap around it."""
+    if isinstance(model, (DataParallel, DistributedDataParallel)):
+        return _plain(model.module)
+    return _plain(model._orig_mod) if hasattr(model, "_orig_mod") else model
+
+
+# Writing ------------------------------------------------------------------------------------------
+
+
+def _save(path: File, parts: Parts, processes: list[Any], history: Any, epoch: int) -> None:
+    target = _target(path)
+    if parts.model is None:
+        raise TypeError("model must be a Module, got None")
+    if not isinstance(history, (History, type(None))):
+        raise TypeError(f"history must be a History, got {type(history).__name__}")
+    check_integer("epoch", epoch, minimum=0)
+    optimizer, scheduler = parts.optimizer, parts.scheduler
+    state = {"format": FORMAT, "torch_version": str(torch.__version__), "epoch": epoch}
+    state |= {"model": parts.model.state_dict()}
+    state |= {"optimizer": optimizer and optimizer.state_dict()}
+    state |= {"scheduler": scheduler and scheduler.state_dict()}
+    state |= {"history": history and asdict(history) | {"interrupted": False}}
+    state |= {"made": _made(parts), "settings": _settings(parts), "processes": processes}
+    try:
+        _replace(target, state)
+    except Exception as error:
+        kept = "the file that was there is unchanged" if target.exists() else "nothing was written"
+        raise CheckpointError(f"cannot save {path}: {_reason(error)}; {kept}") from error
+
+
+def _target(path: File) -> Path:
     """The file itself, so that a symbolic link to it stays a link."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"path must be a str or a path, got {path!r}")
     if not os.fspath(path) or "\0" in os.fspath(path):
         raise ValueError(f"path must name a file, got {path!r}")
-    return Path(os.path.realpath(Path(path).expanduser()))
+    target = Path(os.path.realpath(Path(path).expanduser()))
+    if os.path.exists(target) and not os.path.isfile(target):  # root would replace a device
+        raise CheckpointError(f"{path} must be a file, but a folder, device or pipe is there")
+    return target
 
 
-def _replace(target: Path, state: dict[str, Any]) -> None:
-    if kind := _no_regular_file(target):
-        raise OSError(f"it is {kind}, expected the path of a file")
+def _replace(target: Path, state: State) -> None:
+    """Write aside, and rename what is complete: the file is the old one or the new one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # Two processes that save to one path never write into one file, and renaming is atomic: no
     # lock is needed, which some network file systems do not have.
@@ -243,20 +288,19 @@ def _replace(target: Path, state: dict[str, Any]) -> None:
     try:
         with unfinished.open("x+b") as file:
             _sweep(target, now=os.fstat(file.fileno()).st_mtime)
-            _write(file, state)
+            torch.save(state, file)
+            file.flush()  # out of Python
+            os.fsync(file.fileno())  # onto the disk
+            file.seek(0)  # does it load again? On meta that needs no room for the numbers
+            torch.load(file, map_location="meta", weights_only=True)
         _rename(unfinished, target)
     except BaseException:  # Ctrl-C as well
         unfinished.unlink(missing_ok=True)
         raise
-    _flush_folder(target.parent)
-
-
-def _no_regular_file(path: Path) -> str | None:
-    """What lies there if no file does: a device would be replaced, a pipe waited for."""
-    if os.path.isdir(path):
-        return "a folder"
-    there = os.path.exists(path) and not os.path.isfile(path)
-    return "a device, a pipe or a socket" if there else None
+    with suppress(OSError), ExitStack() as opened:  # the rename, where the system can flush it
+        folder = os.open(target.parent, os.O_RDONLY)
+        opened.callback(os.close, folder)
+        os.fsync(folder)
 
 
 def _sweep(target: Path, now: float) -> None:
@@ -264,381 +308,343 @@ def _sweep(target: Path, now: float) -> None:
 
     `now` is by the clock of the file system, which need not be that of this machine.
     """
-    ours = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}\.unfinished")
-    with suppress(OSError):  # as in a folder that may be written to but not listed
-        for path in filter(lambda path: ours.fullmatch(path.name), target.parent.iterdir()):
-            with suppress(OSError):  # another process was faster
-                if path.stat().st_mtime < now - ABANDONED:
-                    path.unlink()
+    ours = f".{glob.escape(target.name)}.{'[0-9a-f]' * 16}.unfinished"
+    for path in target.parent.glob(ours):  # none in a folder that cannot be listed
+        with suppress(OSError):  # another process was faster
+            if path.stat().st_mtime < now - ABANDONED:
+                path.unlink()
 
 
 def _rename(unfinished: Path, target: Path) -> None:
     """Put the file in its place; Windows refuses while another process is at the old one."""
-    start = time.monotonic()
-    while True:
-        try:
-            unfinished.replace(target)
+    for _ in range(RETRIES if os.name == "nt" else 0):
+        with suppress(PermissionError):
+            os.replace(unfinished, target)
             return
-        except PermissionError:
-            if os.name != "nt" or time.monotonic() - start > PATIENCE:
-                raise
-            time.sleep(0.01)
-
-
-def _write(file: BinaryIO, state: dict[str, Any]) -> None:
-    """Save, seal, try out that it loads again, and wait until the bytes are on the disk."""
-    torch.save(state, file)
-    with zipfile.ZipFile(file, "a") as archive:
-        archive.comment = SEAL + b"0" * DIGITS
-    size = file.seek(0, os.SEEK_END)
-    seal = _sha256(file, size - DIGITS).encode()
-    file.seek(size - DIGITS)
-    file.write(seal)
-    file.seek(0)
-    torch.load(file, map_location="meta", weights_only=True)  # meta: without the tensors' numbers
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """Put the rename on the disk, where the system can; Windows and some network drives cannot."""
-    with suppress(OSError):  # the new file is in its place already
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        time.sleep(0.01)
+    os.replace(unfinished, target)
 
 
 def _reason(error: BaseException) -> str:
     """The system's own words if it caused the error, even where torch wraps them."""
     if isinstance(error, pickle.UnpicklingError):
-        return "it holds more than tensors and plain values and could not be loaded again safely"
+        return "more than tensors and plain values are in it, and loading that could run code"
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError):
             return cause.strerror or str(cause)
         cause = cause.__cause__ or cause.__context__
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _what_is_there(target: Path) -> str:
-    there = os.path.isfile(target)  # unlike target.is_file(), never raises
-    return "the file that was there is unchanged" if there else "nothing was written"
+# Reading ------------------------------------------------------------------------------------------
 
 
-def _sha256(file: BinaryIO, size: int) -> str:
-    """The SHA-256 of the first `size` bytes, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    file.seek(0)
-    while size > 0 and (block := file.read(min(size, 2**20))):
-        digest.update(block)
-        size -= len(block)
-    return digest.hexdigest()
-
-
-# Reading
-
-
-def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The dict that `save_checkpoint` wrote, whole and of a known format."""
+def _read(path: File) -> State:
+    """What `save_checkpoint` wrote, whole and of the format that we know."""
     target = _target(path)
-    if kind := _no_regular_file(target):
-        raise CheckpointError(f"{path} is {kind}, expected a checkpoint file")
     try:
-        with target.open("rb") as file:
-            problem = _damage(file)
-            state = None if problem else _unpickled(file)
+        state = _content(target)
+    except (OSError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"cannot load {path}: {_reason(error)}") from error
     except Exception as error:
-        raise CheckpointError(f"{path} {_why_unread(error)}") from error
-    if problem is not None:
-        raise CheckpointError(f"{path} {problem}")
-    return _checked(path, state)
-
-
-def _unpickled(file: BinaryIO) -> Any:
-    # Whoever wrote the file could have it run code on loading if it were not for weights_only.
-    return torch.load(file, map_location="cpu", weights_only=True)
-
-
-def _why_unread(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "does not exist, expected a checkpoint file"
-    if isinstance(error, pickle.UnpicklingError):
-        return "holds more than tensors and plain values; reading that could run code: not loaded"
-    if isinstance(error, OSError):
-        return f"cannot be read: {error.strerror or error}"
-    return f"is not a checkpoint: {_reason(error)}"
-
-
-def _damage(file: BinaryIO) -> str | None:
-    """What is wrong with the bytes, or None. The seal covers every one of them."""
-    size = file.seek(0, os.SEEK_END)
-    if size == 0:
-        return "is empty, expected a checkpoint"
-    start = max(0, size - DIGITS - len(SEAL))
-    file.seek(start)
-    seal = file.read()
-    if not seal.startswith(SEAL):
-        return "is damaged (its end is missing), or save_checkpoint did not write it"
-    if _sha256(file, size - DIGITS).encode() != seal[len(SEAL) :]:
-        return "is damaged: its bytes do not have the SHA-256 that they had when it was saved"
-    file.seek(0)
-    return None
-
-
-def _checked(path: str | os.PathLike[str], state: Any) -> dict[str, Any]:
-    form = state.get("format") if isinstance(state, dict) else None
-    if isinstance(form, int) and form > FORMAT:
         raise CheckpointError(
-            f"{path} is of format {form}, newer than the {FORMAT} that this version of helpers "
-            "reads: update helpers"
+            f"{path} is damaged, or save_checkpoint did not write it; {_reason(error)}"
+        ) from error
+    form = state.get("format") if isinstance(state, dict) else None
+    if form != FORMAT:
+        raise CheckpointError(
+            f"{path} is of format {form}, expected {FORMAT}: another version of helpers wrote it, "
+            "or it is no checkpoint"
         )
-    if form != FORMAT or set(state) != ENTRIES:
-        raise CheckpointError(f"{path} is not a checkpoint that save_checkpoint wrote")
     return state
 
 
-def _as_checkpoint(state: dict[str, Any]) -> Checkpoint:
-    history = state["history"]
-    return Checkpoint(
-        epoch=state["epoch"],
-        history=None if history is None else History(**history),
-        model=dict(state["model"]),
-        optimizer=_state_of(state["optimizer"]),
-        scheduler=_state_of(state["scheduler"]),
-        loader=state["loader"],
-        torch_version=state["torch_version"],
-    )
+def _content(target: Path) -> Any:
+    """What is in it, if the checksums are right."""
+    with target.open("rb") as file, zipfile.ZipFile(file) as archive:
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(f"{damaged} is not as it was written")
+        file.seek(0)
+        # Whoever wrote the file could have it run code if it were not for weights_only.
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def _state_of(named: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if named is None else named["state"]
+def _entry_of_this_process(entries: list[State]) -> State:
+    rank, count = (dist.get_rank(), dist.get_world_size()) if several_processes() else (0, 1)
+    return entries[rank] if len(entries) == count else entries[0] | {"random_state": None}
 
 
-# Filling
+# Filling ------------------------------------------------------------------------------------------
+
+Change = tuple[Callable[[Any], Any], Any, Any]  # what puts something, the new one, the old one
 
 
-def _fill(
-    model: nn.Module | None,
-    optimizer: Optimizer | None,
-    scheduler: LRScheduler | None,
-    loader: Any,
-    state: dict[str, Any],
-) -> None:
-    if model is not None:
-        model.load_state_dict(state["model"])
-    if optimizer is not None:  # which keeps the tensors that it is given, so give it a copy
-        optimizer.load_state_dict(copy.deepcopy(state["optimizer"]["state"]))
-    if scheduler is not None:
-        scheduler.load_state_dict(copy.deepcopy(state["scheduler"]["state"]))
-    if loader is not None and state["loader"] is not None:
-        _set_loader_state(loader, state["loader"])
+def _changes(parts: Parts, state: State, random_state: bool, new_settings: bool) -> list[Change]:
+    """Check that all of it fits, and say what to change."""
+    own, saved = _made(parts), state["made"]
+    if found := _differences("", own, {part: saved.get(part) for part in own}):
+        raise CheckpointError(f"does not fit; {_listed(found)}")
+    changes: list[Change] = []
+    if (loader := parts.loader) is not None:
+        changes.append((partial(_put_order, loader), state["loader"], _order(loader)))
+    if (model := parts.model) is not None:
+        changes.append((model.load_state_dict, state["model"], copy.deepcopy(model.state_dict())))
+    if (optimizer := parts.optimizer) is not None:
+        new, old = state["optimizer"]["state"], optimizer.state_dict()["state"]
+        changes.append((partial(_put_gathered, optimizer), new, old))
+    if optimizer is not None or parts.scheduler is not None:
+        changes.append(_change_of_settings(parts, state, new_settings))
+    if random_state and state["random_state"] is not None:
+        changes.append((_put_random_state, state["random_state"], _random_state()))
+    return changes
 
 
-@contextmanager
-def _all_or_nothing(loader: Any, *others: Any) -> Iterator[None]:
-    """Put everything back as it was if filling fails half-way."""
-    stateful = [thing for thing in others if thing is not None]
-    before = [(thing, copy.deepcopy(thing.state_dict())) for thing in stateful]
-    order = None if loader is None else copy.deepcopy(_loader_state(loader))
-    chance = _random_state()
-    try:
-        yield
-    except BaseException:
-        for thing, state in before:
-            thing.load_state_dict(state)
-        if order is not None:
-            _set_loader_state(loader, order)
-        _set_random_state(chance)
-        raise
+def _carry_out(changes: list[Change]) -> None:
+    """Change one thing after the other; if somebody's own code refuses, put back what was there."""
+    with ExitStack() as undo:
+        for put, new, old in changes:
+            undo.callback(put, old)
+            put(new)
+        undo.pop_all()
 
 
-def _scheduler_state(scheduler: LRScheduler) -> dict[str, Any]:
-    return {"class": type(scheduler).__name__, "state": scheduler.state_dict()}
+def _put_gathered(optimizer: Optimizer, gathered: dict[int, Any]) -> None:
+    """Momentum, averages and counts of steps, a copy of them: the optimizer keeps what it gets."""
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": copy.deepcopy(gathered), "param_groups": groups})
 
 
-def _optimizer_state(optimizer: Optimizer) -> dict[str, Any]:
-    plain = (bool, int, float, str, tuple, type(None))
-    made_with = {key: value for key, value in optimizer.defaults.items() if type(value) in plain}
-    return {
-        "class": type(optimizer).__name__,
-        "state": optimizer.state_dict(),
-        "made_with": made_with,
-    }
+# What each process has of its own -----------------------------------------------------------------
 
 
-def _generators(loader: Any) -> list[torch.Generator]:
-    """The generators of its own from which a DataLoader and its sampler draw."""
-    owners = (loader, getattr(loader, "sampler", None))
-    found = [getattr(owner, "generator", None) for owner in owners]
-    return list({id(g): g for g in found if isinstance(g, torch.Generator)}.values())
+def _of_process(loader: Any) -> State:
+    return {"loader": _order(loader), "random_state": _random_state()}
 
 
-def _loader_state(loader: Any) -> dict[str, Any]:
+def _order(loader: Any) -> State | None:
+    """On what the order of the next batches depends."""
+    if loader is None:
+        return None
     if hasattr(loader, "state_dict"):
-        return {"state": loader.state_dict()}
+        return {"state": copy.deepcopy(loader.state_dict())}
     return {"generators": [generator.get_state() for generator in _generators(loader)]}
 
 
-def _set_loader_state(loader: Any, saved: dict[str, Any]) -> None:
-    if "state" in saved:
-        loader.load_state_dict(copy.deepcopy(saved["state"]))
-        return
-    for generator, state in zip(_generators(loader), saved["generators"], strict=True):
-        generator.set_state(state)
+def _put_order(loader: Any, order: State | None) -> None:
+    if (saved := _kind(order)) != (own := _kind(_order(loader))):
+        raise CheckpointError(f"was saved with {saved}, but the loader to be filled has {own}")
+    if order is not None and "state" in order:
+        loader.load_state_dict(copy.deepcopy(order["state"]))
+    elif order is not None:
+        for generator, state in zip(_generators(loader), order["generators"], strict=True):
+            generator.set_state(state)
 
 
-# Random numbers
+def _kind(order: State | None) -> str:
+    """What a loader has of its own, in words."""
+    if order is None:
+        return "no loader"
+    return "a state_dict" if "state" in order else f"{len(order['generators'])} generators"
 
 
-def _random_state() -> dict[str, Any]:
-    """The generators that everybody shares, as tensors, numbers and lists."""
-    version, words, gauss = random.getstate()
-    name, key, *rest = np.random.get_state(legacy=True)  # noqa: NPY002, the shared one
+def _generators(loader: Any) -> list[torch.Generator]:
+    """The generators of its own from which a DataLoader and its samplers draw."""
+    found, parts = {}, [loader]
+    for part in parts:  # which grows meanwhile
+        if isinstance(generator := getattr(part, "generator", None), torch.Generator):
+            found[id(generator)] = generator
+        inner = [getattr(part, name, None) for name in ("sampler", "batch_sampler")]
+        parts += [sampler for sampler in inner if sampler is not None]
+    return list(found.values())
+
+
+def _random_state() -> State:
+    """The generators that everybody shares, as tensors, numbers and tuples."""
+    name, words, *rest = np.random.get_state(legacy=True)  # noqa: NPY002, the shared one
     return {
-        "python": [version, list(words), gauss],
-        "numpy": [str(name), np.asarray(key).tolist(), *rest],
+        "python": random.getstate(),
+        "numpy": [str(name), np.asarray(words).tolist(), *rest],
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
         "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
     }
 
 
-def _set_random_state(saved: Mapping[str, Any]) -> None:
-    version, words, gauss = saved["python"]
-    random.setstate((version, tuple(words), gauss))
-    name, key, *rest = saved["numpy"]
-    np.random.set_state((name, np.array(key, dtype=np.uint32), *rest))  # noqa: NPY002
+def _put_random_state(saved: State) -> None:
+    random.setstate(saved["python"])
+    name, words, *rest = saved["numpy"]
+    np.random.set_state((name, np.array(words, dtype=np.uint32), *rest))  # noqa: NPY002
     torch.set_rng_state(saved["torch"])
-    for device, state in enumerate(saved["cuda"][: torch.cuda.device_count()]):
-        torch.cuda.set_rng_state(state, device)
+    torch.cuda.set_rng_state_all(saved["cuda"][: torch.cuda.device_count()])
     if saved["mps"] is not None and torch.backends.mps.is_available():
         torch.mps.set_rng_state(saved["mps"])
 
 
-# Checking that things fit
+# Settings -----------------------------------------------------------------------------------------
+
+MEASURED = {"best", "num_bad_epochs", "cooldown_counter", "last_epoch", "_last_lr"}
 
 
-def _check_types(model: Any, optimizer: Any, scheduler: Any) -> None:
-    kinds = {
-        "model": (model, nn.Module),
-        "optimizer": (optimizer, Optimizer),
-        "scheduler": (scheduler, LRScheduler),
+def _change_of_settings(parts: Parts, state: State, new_settings: bool) -> Change:
+    """Refuse other settings than the file's, unless they are wanted.
+
+    None are put back or dropped without a word, and no list says which there are: whichever
+    schedule is behind, ours or the file's, is replayed, and then all must be alike.
+    """
+    old, saved = _settings(parts), state["settings"]
+    own = old if new_settings else _with_measured(parts, old, saved)
+    ahead = _steps_ahead(parts, own, saved)
+    ours, theirs = _replayed(parts, own, -ahead), _replayed(parts, saved, ahead)
+    # Another version of PyTorch may know other settings: then those count that both know.
+    found = _differences("", ours, theirs, state["torch_version"] == str(torch.__version__))
+    if found and not new_settings:
+        raise CheckpointError(
+            f"has other settings; {_listed(found)}. Make them alike, or say new_settings=True to "
+            "go on with the new ones"
+        )
+    if found and ahead > 0:
+        raise CheckpointError(
+            f"is {ahead} steps behind the scheduler, which cannot go back: make optimizer and "
+            "scheduler anew"
+        )
+    return partial(_put_settings, parts), saved if ahead > 0 else ours, old
+
+
+def _settings(parts: Parts) -> State:
+    """A copy of them."""
+    scheduler = parts.scheduler
+    settings = {
+        "scheduler class": scheduler and type(scheduler).__name__,
+        "scheduler": scheduler and scheduler.state_dict(),
+        "group": [{k: v for k, v in group.items() if k != "params"} for group in _groups(parts)],
     }
-    for name, (value, kind) in kinds.items():
-        if value is not None and not isinstance(value, kind):
-            raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
+    return copy.deepcopy(settings)
 
 
-def _check_arguments(model: Any, optimizer: Any, scheduler: Any, history: Any, epoch: Any) -> None:
-    if model is None:
-        raise TypeError("model must be a Module, got None")
-    _check_types(model, optimizer, scheduler)
-    if history is not None and not isinstance(history, History):
-        raise TypeError(f"history must be a History, got {type(history).__name__}")
-    if isinstance(epoch, bool) or not isinstance(epoch, int):
-        raise TypeError(f"epoch must be a whole number, got {epoch!r}")
-    if epoch < 0:
-        raise ValueError(f"epoch must be 0 or more, got {epoch}")
+def _groups(parts: Parts) -> list[State]:
+    """The parameter groups of the optimizer, even if only its scheduler was passed."""
+    optimizer = parts.optimizer or getattr(parts.scheduler, "optimizer", None)
+    return [] if optimizer is None else optimizer.param_groups
 
 
-def _check_model(
-    path: str | os.PathLike[str], model: nn.Module | None, saved: Mapping[str, Any]
-) -> None:
-    if model is None:
-        return
-    own = model.state_dict()
-    problems = {
-        "missing from the file": [key for key in own if key not in saved],
-        "not in this model": [key for key in saved if key not in own],
-        "of another shape": [
-            f"{key} {tuple(saved[key].shape)} for {tuple(own[key].shape)}"
-            for key in own
-            if key in saved and _shapes_differ(own[key], saved[key])
-        ],
-    }
-    if found := [f"{kind}: {_shortened(keys)}" for kind, keys in problems.items() if keys]:
-        raise CheckpointError(f"{path} is of another model; {'; '.join(found)}")
+def _put_settings(parts: Parts, settings: State) -> None:
+    settings = copy.deepcopy(settings)
+    for group, new in zip(_groups(parts), settings["group"], strict=False):
+        for key, value in new.items():
+            if isinstance(group.get(key), Tensor):  # which stays the same one, on its device
+                group[key].copy_(torch.as_tensor(value))
+            else:
+                group[key] = value
+    if parts.scheduler is not None:
+        parts.scheduler.load_state_dict(settings["scheduler"])
 
 
-def _shapes_differ(own: Any, saved: Any) -> bool:
-    if not (isinstance(own, Tensor) and isinstance(saved, Tensor)) or is_lazy(own):
-        return False
-    return own.shape != saved.shape
+def _replayed(parts: Parts, settings: State, steps: int) -> State:
+    """What these settings become after so many steps; optimizer and scheduler stay as they are."""
+    scheduler = parts.scheduler
+    if scheduler is None or steps <= 0:
+        return settings
+    before = _settings(parts)
+    try:
+        _put_settings(parts, settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the optimizer takes no steps meanwhile
+            for _ in range(steps):
+                scheduler.step()
+        return _settings(parts)
+    finally:
+        _put_settings(parts, before)
 
 
-def _shortened(keys: list[str]) -> str:
-    more = len(keys) - SHOWN
-    return ", ".join(keys[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+def _with_measured(parts: Parts, own: State, saved: State) -> State:
+    """A ReduceLROnPlateau cannot be replayed: what it measured, and the rates, are the file's."""
+    if not isinstance(parts.scheduler, ReduceLROnPlateau) or saved["scheduler"] is None:
+        return own
+    measured = {key: saved["scheduler"][key] for key in MEASURED & saved["scheduler"].keys()}
+    pairs = zip(own["group"], saved["group"], strict=False)
+    groups = [group | {"lr": was["lr"]} for group, was in pairs]
+    return own | {"scheduler": own["scheduler"] | measured, "group": groups}
 
 
-def _check_class(
-    path: str | os.PathLike[str], argument: str, thing: Any, saved: dict[str, Any] | None
-) -> None:
-    if thing is None:
-        return
-    if saved is None:
-        article = "an" if argument == "optimizer" else "a"
-        raise CheckpointError(
-            f"{path} was saved without {article} {argument}, but one is to be filled"
-        )
-    if saved["class"] != (own := type(thing).__name__):
-        raise CheckpointError(
-            f"{path} holds the {argument} {saved['class']}, but the one to be filled is {own}"
-        )
+def _steps_ahead(parts: Parts, own: State, saved: State) -> int:
+    """How many steps the scheduler stands before the file's; 0 where nothing can be replayed."""
+    plateau = isinstance(parts.scheduler, ReduceLROnPlateau)
+    if plateau or own["scheduler"] is None or saved["scheduler"] is None:
+        return 0
+    ahead = _steps_taken(own["scheduler"]) - _steps_taken(saved["scheduler"])
+    return ahead if own["scheduler class"] == saved["scheduler class"] else min(ahead, 0)
 
 
-def _check_optimizer(
-    path: str | os.PathLike[str], optimizer: Optimizer | None, saved: dict[str, Any] | None
-) -> None:
-    """The state_dict would put back the old learning rate without a word: then better stop."""
-    _check_class(path, "optimizer", optimizer, saved)
-    if optimizer is None or saved is None:
-        return
-    own = _optimizer_state(optimizer)
-    sizes, other = (
-        [len(group["params"]) for group in entry["state"]["param_groups"]] for entry in (own, saved)
-    )
-    if sizes != other:
-        raise CheckpointError(
-            f"{path} holds an optimizer whose groups have {other} parameters, but the one to be "
-            f"filled has {sizes}"
-        )
-    for key, value in saved["made_with"].items():
-        _check_setting(path, "an optimizer", key, own["made_with"].get(key, value), value)
+def _steps_taken(schedule: State) -> int:
+    """A ChainedScheduler does not count its steps, but its parts do."""
+    if "last_epoch" in schedule:
+        return schedule["last_epoch"]
+    return _steps_taken(schedule["_schedulers"][0])
 
 
-def _check_scheduler(
-    path: str | os.PathLike[str], scheduler: LRScheduler | None, saved: dict[str, Any] | None
-) -> None:
-    _check_class(path, "scheduler", scheduler, saved)
-    if scheduler is None or saved is None:
-        return
-    own = scheduler.state_dict()
-    for key in SETTINGS:
-        _check_setting(path, "a scheduler", key, own.get(key), saved["state"].get(key))
+# Checking -----------------------------------------------------------------------------------------
+
+LAZY = "whatever the first batch brings"
 
 
-def _check_setting(
-    path: str | os.PathLike[str], thing: str, key: str, own: Any, saved: Any
-) -> None:
-    if own != saved:
-        raise CheckpointError(
-            f"{path} holds {thing} made with {key}={saved}, but the one to be filled has "
-            f"{key}={own}: {ALIKE}"
-        )
+def _made(parts: Parts) -> State:
+    """What states must have in common to fit: classes, names and shapes of what is passed."""
+    made: State = {}
+    model, optimizer = parts.model, parts.optimizer
+    if model is not None:
+        made["model"] = {name: _shape(value) for name, value in model.state_dict().items()}
+    if optimizer is not None:
+        groups = [group["params"] for group in optimizer.param_groups]
+        made["optimizer"] = type(optimizer).__name__
+        made["shapes in group"] = [[_shape(p) for p in group] for group in groups]
+    if model is not None and optimizer is not None:
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        made["parameters in group"] = [[names.get(id(p)) for p in group] for group in groups]
+    return made
 
 
-def _check_loader(path: str | os.PathLike[str], loader: Any, saved: dict[str, Any] | None) -> None:
-    if loader is None:
-        return
-    if saved is None:
-        raise CheckpointError(f"{path} was saved without a loader, but one is to be filled")
-    own = _loader_state(loader)
-    if own.keys() != saved.keys() or len(own.get("generators", ())) != len(
-        saved.get("generators", ())
-    ):
-        raise CheckpointError(
-            f"{path} holds the state of another kind of loader than {type(loader).__name__}"
-        )
+def _shape(value: Any) -> str:
+    return LAZY if is_lazy(value) else str(tuple(getattr(value, "shape", ())))
+
+
+def _differences(where: str, own: Any, saved: Any, strict: bool = True) -> list[str]:
+    """Each place at which the two are not alike, with both values.
+
+    Unless `strict`, a name that only one of them has is passed over.
+    """
+    own, saved = _unpacked(own), _unpacked(saved)
+    if not (isinstance(own, Mapping) and isinstance(saved, Mapping)):
+        text = f"{where}: {_shown(saved)} in the file, {_shown(own)} here"
+        return [] if _alike(own, saved) else [text]
+    found = []
+    for key in {**saved, **own}:
+        if strict or not isinstance(key, str) or (key in own and key in saved):
+            pair = own.get(key), saved.get(key)
+            found += _differences(f"{where} {key}".lstrip(), *pair, strict)
+    return found
+
+
+def _unpacked(value: Any) -> Any:
+    """Numbers out of tensors, and lists as dicts from position to entry."""
+    if isinstance(value, Tensor):
+        value = value.tolist()
+    return dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
+
+
+def _alike(own: Any, saved: Any) -> bool:
+    """Equal, but for what processors round differently on the way to the same step."""
+    if isinstance(own, (int, float)) and isinstance(saved, (int, float)):
+        return math.isclose(own, saved, rel_tol=1e-6, abs_tol=1e-18)
+    return own == LAZY or bool(own == saved)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.7g}"
+    return "{…}" if isinstance(value, Mapping) else "nothing" if value is None else str(value)
+
+
+def _listed(found: list[str]) -> str:
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return "; ".join(found[:SHOWN]) + more

@@ -12,11 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-
-INSTEAD = {
-    "optimizer": "write the loop yourself, or take SGD or Adam",
-    "scheduler": "write the loop yourself, or take one that follows a plan, as OneCycleLR",
-}
+from torch.optim.lr_scheduler import LRScheduler
 
 
 def check_integer(name: str, value: object, *, minimum: int) -> None:
@@ -58,45 +54,70 @@ def check_label_range(labels: Tensor, num_classes: int, name: str = "labels") ->
         )
 
 
-# The model and the optimizer ----------------------------------------------------------------------
+# Model, optimizer, loss ---------------------------------------------------------------------------
 
 
-def check_training(model: nn.Module, optimizer: Optimizer, scheduler: Any = None) -> None:
+def check_training(
+    model: nn.Module, optimizer: Optimizer, loss_fn: object, scheduler: Any = None
+) -> None:
     """Raise unless the optimizer trains this model and can be stepped as `train_epoch` does it.
 
     Raises:
-        TypeError: the optimizer's or the scheduler's `step` needs an argument.
-        ValueError: all parameters are frozen, or the optimizer holds none of the model's.
+        TypeError: an argument is of the wrong type, or the optimizer's or the scheduler's `step`
+            needs an argument.
+        ValueError: all parameters are frozen, the optimizer holds none of the model's, or the
+            scheduler is that of another optimizer.
     """
+    check_type("model", model, nn.Module)
+    check_type("optimizer", optimizer, Optimizer)
+    check_loss_function(loss_fn)
+    _check_parameters(model, optimizer)
+    _check_step("optimizer", optimizer)
+    if scheduler is None:
+        return
+    check_type("scheduler", scheduler, LRScheduler)
+    _check_step("scheduler", scheduler)
+    if getattr(scheduler, "optimizer", optimizer) is not optimizer:
+        raise ValueError("scheduler must be made from this very optimizer, not from another one")
+
+
+def check_type(name: str, value: object, kind: type) -> None:
+    """Raise TypeError unless `value` is of this kind."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be of type {kind.__name__}, got {_described(value)}")
+
+
+def check_loss_function(loss_fn: object) -> None:
+    """Raise TypeError unless it can be called, or if it is a class still to be called."""
+    if isinstance(loss_fn, type) or not callable(loss_fn):
+        raise TypeError(f"loss_fn must be a function or a module, got {_described(loss_fn)}")
+
+
+def _check_parameters(model: nn.Module, optimizer: Optimizer) -> None:
     trainable = {id(p) for p in model.parameters() if p.requires_grad}
     if not trainable:
-        raise ValueError(
-            "model has no parameter to train: it holds none or all are frozen (requires_grad=False)"
-        )
+        raise ValueError("model has no parameter, or all are frozen (requires_grad=False)")
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if not trainable & held:
         raise ValueError(
-            "optimizer holds none of the model's trainable parameters: make it from "
-            "model.parameters() of this very model"
+            "optimizer holds none of the model's trainable parameters: make it from this model's"
         )
-    for name, stepped in (("optimizer", optimizer), ("scheduler", scheduler)):
-        if stepped is not None and (needed := _needed_by_step(stepped)):
-            raise TypeError(
-                f"{name} must be one whose step() needs no argument, got "
-                f"{type(stepped).__name__}, whose step needs {needed}: {INSTEAD[name]}"
-            )
 
 
-def _needed_by_step(stepped: Any) -> str:
-    """The arguments without which `step` cannot be called, as LBFGS and ReduceLROnPlateau ask."""
-    step = inspect.signature(type(stepped).step)
-    _, *others = step.parameters.values()  # the first is self
-    plain = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return ", ".join(p.name for p in others if p.default is p.empty and p.kind <= plain)
+def _check_step(name: str, stepped: Any) -> None:
+    """Refuse what needs more than `step()`, as LBFGS and ReduceLROnPlateau do."""
+    _, *others = inspect.signature(type(stepped).step).parameters.values()  # the first is self
+    required = [p for p in others if p.default is p.empty]
+    if needed := [p.name for p in required if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]:
+        raise TypeError(
+            f"{name} must be one whose step() needs no argument, got {type(stepped).__name__}, "
+            f"whose step needs {', '.join(needed)}: take another, or write the loop yourself"
+        )
 
 
 def device_of(model: nn.Module) -> torch.device:
     """Return the one device of a model's parameters and buffers; raise ValueError for several."""
+    check_type("model", model, nn.Module)
     devices = {tensor.device for tensor in [*model.parameters(), *model.buffers()]}
     if len(devices) > 1:
         names = ", ".join(sorted(map(str, devices)))
@@ -106,21 +127,43 @@ def device_of(model: nn.Module) -> torch.device:
     return devices.pop() if devices else torch.device("cpu")
 
 
-# Loader and schedule ------------------------------------------------------------------------------
+# Loaders and schedule -----------------------------------------------------------------------------
 
 
-def check_plan(train_loader: Any, test_loader: Any, epochs: int) -> None:
-    """Raise ValueError unless there is at least one epoch, and no loader is known to be empty."""
+def check_plan(train_loader: Any, test_loader: Any, epochs: int, scheduler: Any = None) -> None:
+    """Raise unless there is at least one epoch, and loaders and schedule last for all of them."""
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
         raise ValueError(f"epochs must be a whole number of at least 1, got {epochs!r}")
-    check_loader(train_loader, "train_loader")
-    check_loader(test_loader, "test_loader")
+    check_loader(train_loader, "train_loader", epochs)
+    if test_loader is not None:
+        check_loader(test_loader, "test_loader", epochs)
+    check_schedule(scheduler, train_loader, epochs)
 
 
-def check_loader(loader: Any, name: str = "loader") -> None:
-    """Raise ValueError if the loader says that it has no batch."""
-    if hasattr(loader, "__len__") and len(loader) == 0:
+def check_loader(loader: Any, name: str = "loader", epochs: int = 1) -> None:
+    """Raise unless the loader can be gone through that often, so far as it can be known.
+
+    Raises:
+        TypeError: it is no iterable.
+        ValueError: it says that it is empty, or it is a generator, which ends after one epoch.
+    """
+    if not hasattr(loader, "__iter__") and not hasattr(loader, "__getitem__"):
+        raise TypeError(
+            f"{name} must yield batches, as a DataLoader does, got {_described(loader)}"
+        )
+    if epochs > 1 and isinstance(loader, Iterator):
+        kind = type(loader).__name__
+        raise ValueError(f"{name} must serve {epochs} epochs, got a {kind}, which ends after one")
+    if _length(loader) == 0:
         raise ValueError(f"{name} must yield at least one batch, got an empty loader")
+
+
+def _length(loader: Any) -> int | None:
+    """How many batches an epoch has; None where the loader does not know."""
+    try:
+        return len(loader)
+    except TypeError:  # a DataLoader of an IterableDataset has __len__, but no answer
+        return None
 
 
 def check_schedule(scheduler: Any, loader: Any, epochs: int, taken: int | None = None) -> None:
@@ -136,13 +179,13 @@ def check_schedule(scheduler: Any, loader: Any, epochs: int, taken: int | None =
         ValueError: fewer steps are left than batches to come.
     """
     schedule = {} if scheduler is None else scheduler.state_dict()
-    total = schedule.get("total_steps")
-    if total is None or not hasattr(loader, "__len__"):
+    total, batches = schedule.get("total_steps"), _length(loader)
+    if total is None or batches is None:
         return
     left = total - (schedule["last_epoch"] if taken is None else taken)
-    if left < (needed := epochs * len(loader)):
+    if left < epochs * batches:
         raise ValueError(
-            f"scheduler must cover every batch: epochs x batches is {needed}, "
+            f"scheduler must cover every batch: epochs x batches is {epochs * batches}, "
             f"but it has {left} of its {total} steps left"
         )
 
@@ -155,26 +198,32 @@ def check_batch(batch: Any) -> tuple[Tensor, Tensor]:
 
     Raises:
         TypeError: it is no pair of tensors, or the images are not floating point.
+        ValueError: it holds no sample, or no numbers (on the meta device).
     """
     pair = batch if isinstance(batch, (tuple, list)) else ()
     if len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
-        raise TypeError(
-            f"loader must yield pairs of tensors, (images, labels), got {_described(batch)}"
-        )
+        raise TypeError(f"loader must yield pairs of tensors, got {_described(batch)}")
     images, labels = pair
     if not images.is_floating_point():
         raise TypeError(
-            f"images must be floating point, got {images.dtype}; for bytes use images.float() / 255"
+            f"images must be float (of bytes: images.float() / 255), got {images.dtype}"
         )
+    if images.is_meta or labels.is_meta:
+        raise ValueError("loader must yield numbers, got tensors of the meta device")
+    if images.numel() == 0:
+        raise ValueError(f"loader must yield samples, got images of shape {tuple(images.shape)}")
     return images, labels
 
 
-def _described(batch: Any) -> str:
-    kind = type(batch).__name__
-    if isinstance(batch, dict):
-        return f"a {kind} with the keys {', '.join(map(repr, batch))}"
-    if isinstance(batch, (tuple, list)):
-        return f"a {kind} of {', '.join(type(part).__name__ for part in batch) or 'nothing'}"
+def _described(thing: Any) -> str:
+    """What it is, in a few words: its own might be a thousand numbers."""
+    kind = type(thing).__name__
+    if isinstance(thing, type):
+        return f"the class {thing.__name__}"
+    if isinstance(thing, dict):
+        return f"a {kind} with the keys {', '.join(map(repr, thing))}"
+    if isinstance(thing, (tuple, list)):
+        return f"a {kind} of {', '.join(type(part).__name__ for part in thing) or 'nothing'}"
     return f"a {kind}"
 
 
@@ -188,9 +237,11 @@ def check_logits(logits: Tensor, labels: Tensor, num_classes: int | None = None)
             read from them, which on a GPU waits.
 
     Raises:
-        TypeError: the labels are not int64.
+        TypeError: the model returned no tensor, or the labels are not int64.
         ValueError: the shapes do not fit, or a label is not in 0..C-1.
     """
+    if not isinstance(logits, Tensor):
+        raise TypeError(f"model must return logits, one tensor, got {_described(logits)}")
     if logits.ndim != 2:
         raise ValueError(f"model must return logits of shape (B, C), got {tuple(logits.shape)}")
     check_labels(labels, len(logits))
@@ -203,13 +254,30 @@ def check_logits(logits: Tensor, labels: Tensor, num_classes: int | None = None)
         )
 
 
+def check_loss(loss: Tensor, *, training: bool) -> None:
+    """Raise unless the loss is one number and, in training, one that depends on the weights.
+
+    Raises:
+        TypeError: it is no tensor.
+        ValueError: it is several numbers, or `backward` could not begin at it.
+    """
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"loss_fn must return a tensor with one number, got {_described(loss)}")
+    if loss.ndim != 0:
+        raise ValueError(f"loss_fn must return one number, got shape {tuple(loss.shape)}")
+    if training and not loss.requires_grad:
+        raise ValueError(
+            "loss must depend on the model: detach nothing, and train without no_grad()"
+        )
+
+
 @contextmanager
 def clear_errors(model: nn.Module, batches: Any) -> Iterator[None]:
     """Say in words what PyTorch means when two number formats meet.
 
     Args:
         model: the one that computes in the block.
-        batches: its attribute `images` is what the model got last.
+        batches: its attribute `images` is what the model is at work on; None elsewhere.
 
     Raises:
         TypeError: the model failed on images of another dtype than its parameters.
@@ -217,10 +285,10 @@ def clear_errors(model: nn.Module, batches: Any) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        own, dtype = {p.dtype for p in model.parameters()}, batches.images.dtype
-        if dtype in own or not own or "type" not in str(error):
+        own = {p.dtype for p in model.parameters()}
+        if batches.images is None or batches.images.dtype in own or "type" not in str(error):
             raise
         raise TypeError(
-            f"images are {dtype} but the model's parameters are "
-            f"{', '.join(sorted(map(str, own)))}: model.to({dtype}) makes them alike"
+            f"images are {batches.images.dtype} but the model's parameters are "
+            f"{', '.join(sorted(map(str, own)))}: model.to({batches.images.dtype}) makes them alike"
         ) from error

@@ -104,3 +104,9 @@ class History:
         if test is not None:
             self.test_loss.append(test.loss)
             self.test_accuracy.append(test.accuracy)
+
+    def cut(self, epochs: int) -> None:
+        """Keep the figures of the first `epochs` epochs."""
+        for figures in vars(self).values():
+            if isinstance(figures, list):
+                del figures[epochs:]

@@ -5,8 +5,8 @@ DistributedDataParallel averages their gradients, so that the update is that of 
 whole batch. Where no process group was joined, the functions here do what one process needs.
 """
 
-import math
 import os
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,7 +79,7 @@ def weigh_by_share(
     an epoch may contradict. It divides the sum by the number of processes, hence the second factor.
     A forward hook; notebook 17 weighs the loss, which does the same.
     """
-    if logits.requires_grad:
+    if isinstance(logits, Tensor) and logits.requires_grad:
         logits.register_hook(lambda gradient: gradient * shard.share * shard.world_size)
 
 
@@ -105,10 +105,7 @@ def first_process() -> bool:
 
 def from_first(value: Any) -> Any:
     """Return the first process's value, in every process; called by all of them alike."""
-    values = [value]
-    if several_processes():
-        dist.broadcast_object_list(values)
-    return values[0]
+    return from_all(value)[0]
 
 
 def from_all(value: Any) -> list[Any]:
@@ -146,18 +143,14 @@ def local(model: nn.Module) -> nn.Module:
 # Joining the processes that torchrun started -----------------------------------------------------
 
 
-def _setting(name: str, lowest: int, highest: float) -> int:
+def _setting(name: str, allowed: range) -> int:
     """A number that torchrun has put into the environment."""
     text = os.environ.get(name, "")
-    try:
-        value = int(text)
-    except ValueError:
-        value = lowest - 1
-    if lowest <= value <= highest:
-        return value
-    most = "" if highest == math.inf else f" and at most {highest}"
+    if text.isdecimal() and int(text) in allowed:
+        return int(text)
+    most = "" if allowed.stop == sys.maxsize else f" and at most {allowed.stop - 1}"
     raise ValueError(
-        f"{name} must be a whole number of at least {lowest}{most}, as torchrun sets it, "
+        f"{name} must be a whole number of at least {allowed.start}{most}, as torchrun sets it, "
         f"got {repr(text) if text else 'nothing'}"
     )
 
@@ -167,11 +160,12 @@ def place() -> tuple[int, int]:
 
     An empty variable counts as not set.
     """
-    world_size = _setting("WORLD_SIZE", 1, math.inf) if os.environ.get("WORLD_SIZE") else 1
+    any_number = range(1, sys.maxsize)
+    world_size = _setting("WORLD_SIZE", any_number) if os.environ.get("WORLD_SIZE") else 1
     if world_size == 1:
         return 0, 1
-    rank = _setting("RANK", 0, world_size - 1)
-    _setting("MASTER_PORT", 1, 65535)
+    rank = _setting("RANK", range(world_size))
+    _setting("MASTER_PORT", range(1, 65536))
     if not os.environ.get("MASTER_ADDR"):
         raise ValueError(
             "MASTER_ADDR must be the address of process 0, as torchrun sets it, got nothing"
@@ -208,9 +202,8 @@ def _join(backend: str) -> None:
         ) from error
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     store = dist.PrefixStore(f"attempt {attempt}", store)
-    dist.init_process_group(
-        backend, store=store, rank=rank, world_size=world_size, timeout=PATIENCE
-    )
+    options = {"rank": rank, "world_size": world_size, "timeout": PATIENCE}
+    dist.init_process_group(backend, store=store, **options)
 
 
 @contextmanager
@@ -222,7 +215,7 @@ def joined(name: str | None) -> Iterator[tuple[torch.device, int, int]]:
         yield device, 0, 1
         return
     if device.type == "cuda":
-        device = _own_gpu(_setting("LOCAL_RANK", 0, world_size - 1))
+        device = _own_gpu(_setting("LOCAL_RANK", range(world_size)))
     _join("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device, dist.get_rank(), world_size

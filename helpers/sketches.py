@@ -9,30 +9,84 @@ drawn for many images at once. Pixels are computed with + - * / abs, min, max, f
 only, each correctly rounded: the bytes do not depend on the number of threads.
 """
 
-import hashlib
 import json
-import os
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from helpers.locks import staging
+from helpers.files import PARTS, RAW, sha256, staging, to_idx, write_whole
 
 DRAWING_VERSION = 1
 SIDE = 28
 CHUNK = 100  # images drawn at once: small enough to stay in the processor's cache
 PER_CLASS = {True: 6_000, False: 1_000}
-FILES = {
-    True: ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    False: ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
 MANIFEST = "sketches.json"
 
 Number = float | Tensor
+Pair = tuple[Number, Number]
+
+
+def ensure_sketches(root: Path) -> Path:
+    """Make sure that the sketches lie intact below `root`, and return `root`.
+
+    `torchvision.datasets.FashionMNIST(root)` reads them, and so does notebook 11_lenet when the
+    real data cannot be had. A manifest beside the four files holds the drawing version and their
+    SHA-256; if they do not agree with it, all are drawn anew. Give the sketches a root of their
+    own: files of these names that the manifest does not vouch for are replaced.
+
+    Args:
+        root: a folder, made if missing; the files go to `root/FashionMNIST/raw`. Several processes
+            may share it.
+
+    Raises:
+        OSError: (the subclass that fits) `root` is a file, or cannot be written to.
+    """
+    raw = root.joinpath(*RAW)
+    if not _intact(raw):  # intact ones may be read-only
+        with staging(raw) as unfinished:
+            if not _intact(raw):  # nor did another process draw them while we waited
+                _write(raw, unfinished)
+    return root
+
+
+def sketch_split(train: bool) -> tuple[Tensor, Tensor]:
+    """Draw the training or the test set that notebook 11_lenet uses as stand-in.
+
+    The same bytes at every call and on any number of threads; the global random state is neither
+    read nor changed.
+
+    Args:
+        train: True for 60,000 images, False for 10,000; the same number of each class, shuffled.
+
+    Returns:
+        images (60000 or 10000, 28, 28) uint8, a bright garment on black, and labels (60000 or
+        10000,) int64, numbered as in Fashion-MNIST.
+    """
+    seed = int(train)
+    generator = torch.Generator("cpu").manual_seed(seed)
+    order = torch.randperm(PER_CLASS[train] * len(GARMENTS), generator=generator, device="cpu")
+    labels = order % len(GARMENTS)
+    return _draw(labels, seed), labels
+
+
+def _write(raw: Path, unfinished: Path) -> None:
+    """Draw everything; then say in the manifest what was written."""
+    for train, names in PARTS.items():
+        for name, values in zip(names, sketch_split(train), strict=True):
+            write_whole(raw / name, to_idx(values), unfinished)
+    digests = {name: sha256(raw / name) for names in PARTS.values() for name in names}
+    manifest = json.dumps({"version": DRAWING_VERSION, "sha256": digests}, indent=2)
+    write_whole(raw / MANIFEST, manifest.encode(), unfinished)
+
+
+def _intact(raw: Path) -> bool:
+    try:
+        manifest = json.loads((raw / MANIFEST).read_bytes())
+        digests = {name: sha256(raw / name) for names in PARTS.values() for name in names}
+        return manifest == {"version": DRAWING_VERSION, "sha256": digests}
+    except (OSError, ValueError):  # something is missing, or no JSON
+        return False
 
 
 class _Page:
@@ -81,24 +135,21 @@ def _between(v: Tensor, low: Number, high: Number) -> Tensor:
     return torch.minimum(v - low, high - v)
 
 
-def _box(x: Tensor, y: Tensor, left: Number, right: Number, top: Number, bottom: Number) -> Tensor:
-    return torch.minimum(_between(x, left, right), _between(y, top, bottom))
+def _box(x: Tensor, y: Tensor, columns: Pair, rows: Pair) -> Tensor:
+    return torch.minimum(_between(x, *columns), _between(y, *rows))
 
 
 def _ellipse(x: Tensor, y: Tensor, rx: Number, ry: Number) -> Tensor:
     return (1 - (x * x / (rx * rx) + y * y / (ry * ry)).sqrt()) * rx
 
 
-def _trapezoid(
-    x: Tensor, y: Tensor, top: Number, bottom: Number, half_top: Number, half_bottom: Number
-) -> Tensor:
+def _trapezoid(x: Tensor, y: Tensor, rows: Pair, halves: Pair) -> Tensor:
+    (top, bottom), (half_top, half_bottom) = rows, halves
     half = half_top + (half_bottom - half_top) / (bottom - top) * (y - top)
     return torch.minimum(half - x.abs(), _between(y, top, bottom))
 
 
-def _capsule(
-    x: Tensor, y: Tensor, start: tuple[Number, Number], end: tuple[Number, Number], radius: Number
-) -> Tensor:
+def _capsule(x: Tensor, y: Tensor, start: Pair, end: Pair, radius: Number) -> Tensor:
     px, py = x - start[0], y - start[1]
     dx, dy = end[0] - start[0], end[1] - start[1]
     along = ((px * dx + py * dy) / (dx * dx + dy * dy + 1e-6)).clamp(0, 1)
@@ -147,7 +198,7 @@ def _top(page: _Page, sleeve: Tensor, hem: Tensor, neck: Tensor) -> Tensor:
     """The outline of a garment with two sleeves; lengths in half pictures, `hem` as a height."""
     x, y = page.x.abs(), page.y
     shoulder, hip = page.uniform(0.38, 0.48), page.uniform(0.34, 0.47)
-    body = _trapezoid(x, y, -0.85, hem, shoulder, hip)
+    body = _trapezoid(x, y, (-0.85, hem), (shoulder, hip))
     swing = page.uniform(0.25, 0.5) + 0.4 * (1 - sleeve).clamp(0, 1)
     start = (shoulder - 0.08, -0.6)
     end = (start[0] + sleeve * swing.sin(), start[1] + sleeve * swing.cos())
@@ -159,7 +210,7 @@ def _top(page: _Page, sleeve: Tensor, hem: Tensor, neck: Tensor) -> Tensor:
 
 def _open_front(page: _Page, image: Tensor, hem: Tensor, strength: Tensor) -> Tensor:
     """A line from neck to hem."""
-    line = _box(page.x - page.uniform(-0.05, 0.05), page.y, -0.02, 0.02, -0.75, hem)
+    line = _box(page.x - page.uniform(-0.05, 0.05), page.y, (-0.02, 0.02), (-0.75, hem))
     return _mark(image, line + 0.01, strength)
 
 
@@ -216,7 +267,7 @@ def _shirt(page: _Page) -> Tensor:
 def _trouser(page: _Page) -> Tensor:
     x, y = page.x.abs(), page.y
     waist, ankle = page.uniform(0.24, 0.36), page.uniform(0.28, 0.45)
-    outer = _trapezoid(x, y, -0.92, page.uniform(0.75, 0.98), waist, ankle)
+    outer = _trapezoid(x, y, (-0.92, page.uniform(0.75, 0.98)), (waist, ankle))
     crotch = page.uniform(-0.5, -0.2)
     gap = page.uniform(0.06, 0.16) * (y - crotch) - x + 0.02
     image = _dye(page, torch.minimum(outer, -torch.minimum(gap, y - crotch)))
@@ -227,8 +278,8 @@ def _dress(page: _Page) -> Tensor:
     x, y = page.x.abs(), page.y
     waist, hem = page.uniform(-0.25, 0.1), page.uniform(0.7, 0.98)
     bust, slim, flare = page.uniform(0.2, 0.3), page.uniform(0.15, 0.24), page.uniform(0.24, 0.55)
-    bodice = _trapezoid(x, y, -0.75, waist, bust, slim)
-    skirt = _trapezoid(x, y, waist - 0.05, hem, slim, flare)
+    bodice = _trapezoid(x, y, (-0.75, waist), (bust, slim))
+    skirt = _trapezoid(x, y, (waist - 0.05, hem), (slim, flare))
     strap = _capsule(x, y, (0.16, -0.9), (0.18, -0.6), page.uniform(0.04, 0.1))
     reach = page.chance(0.35) * page.uniform(0.1, 0.8)
     arms = _capsule(x, y, (bust - 0.05, -0.65), (bust + 0.3 * reach, -0.65 + reach), 0.09)
@@ -241,7 +292,7 @@ def _dress(page: _Page) -> Tensor:
 def _bag(page: _Page) -> Tensor:
     x, y = page.x, page.y
     top, bottom = page.uniform(-0.4, 0.0), page.uniform(0.5, 0.85)
-    body = _trapezoid(x, y, top, bottom, page.uniform(0.5, 0.85), page.uniform(0.6, 0.9))
+    body = _trapezoid(x, y, (top, bottom), (page.uniform(0.5, 0.85), page.uniform(0.6, 0.9)))
     rise, thick = page.uniform(0.2, 0.55), page.uniform(0.04, 0.08)
     ring = thick - _ellipse(x, y - top, page.uniform(0.25, 0.5), rise).abs()
     handle = torch.minimum(ring, top + 0.05 - y)
@@ -259,8 +310,9 @@ def _shoe(page: _Page, instep: Tensor, ankle: Tensor) -> Tensor:
     """A closed shoe: its top edge climbs from the toe past the instep to the ankle's height."""
     x, y = page.x, page.y
     toe = _ellipse(x + 0.3, y - 0.45, 0.62, page.uniform(0.35, 0.55))
-    vamp = torch.minimum(y - instep + 0.5 * x, _box(x, y, -0.7, 0.85, instep, 0.5))
-    shaft = _trapezoid(x - 0.5, y, ankle, 0.5, page.uniform(0.3, 0.42), page.uniform(0.36, 0.44))
+    vamp = torch.minimum(y - instep + 0.5 * x, _box(x, y, (-0.7, 0.85), (instep, 0.5)))
+    halves = page.uniform(0.3, 0.42), page.uniform(0.36, 0.44)
+    shaft = _trapezoid(x - 0.5, y, (ankle, 0.5), halves)
     upper = torch.maximum(torch.maximum(toe, shaft), vamp)
     tab = _ellipse(x - 0.4, y - ankle, 0.3, page.uniform(0.02, 0.15))
     return torch.minimum(torch.minimum(upper, -tab), 0.5 - y)
@@ -271,17 +323,17 @@ def _sneaker(page: _Page) -> Tensor:
     instep, ankle = page.uniform(-0.15, 0.15), page.uniform(-0.5, 0.1)
     image = _dye(page, _shoe(page, instep, ankle))
     lace = _wave(6 * x) * 0.1
-    where = _box(x, y, -0.4, 0.1, instep, instep + 0.25)
+    where = _box(x, y, (-0.4, 0.1), (instep, instep + 0.25))
     image = _mark(image, torch.minimum(lace, where), page.chance(0.8) * page.uniform(-0.4, 0.7))
-    sole = _box(x, y, -0.95, 0.96, 0.42, page.uniform(0.54, 0.68))
+    sole = _box(x, y, (-0.95, 0.96), (0.42, page.uniform(0.54, 0.68)))
     return torch.maximum(image, page.uniform(0.4, 1) * _ink(sole))
 
 
 def _boot(page: _Page) -> Tensor:
     x, y = page.x, page.y
     image = _dye(page, _shoe(page, page.uniform(-0.25, 0.1), page.uniform(-0.95, -0.4)))
-    sole = _box(x, y, -0.93, 0.94, 0.42, page.uniform(0.5, 0.64))
-    heel = _box(x, y, page.uniform(0.3, 0.6), 0.94, 0.45, page.uniform(0.5, 0.9))
+    sole = _box(x, y, (-0.93, 0.94), (0.42, page.uniform(0.5, 0.64)))
+    heel = _box(x, y, (page.uniform(0.3, 0.6), 0.94), (0.45, page.uniform(0.5, 0.9)))
     return torch.maximum(image, page.uniform(0.4, 1) * _ink(torch.maximum(sole, heel)))
 
 
@@ -304,149 +356,17 @@ def _sandal(page: _Page) -> Tensor:
 GARMENTS = (_tshirt, _trouser, _pullover, _dress, _coat, _sandal, _shirt, _sneaker, _bag, _boot)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Many small steps: on a busy machine, threads wait for each other longer than they help."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def draw_sketches(labels: Tensor, *, seed: int) -> Tensor:
-    """Draw one garment per label; notebook 11_lenet uses them as stand-in for the real pictures.
-
-    Args:
-        labels: (N,) int64 on the CPU, each from 0 to 9, numbered as in Fashion-MNIST.
-        seed: chooses the drawings. The same labels and seed give the same bytes, on any number of
-            threads; the global random state is neither read nor changed.
-
-    Returns:
-        (N, 28, 28) uint8, a bright garment on black.
-
-    Raises:
-        ValueError: `labels` is not one-dimensional int64 on the CPU, or holds a number outside
-            0 to 9.
-    """
-    if labels.dim() != 1 or labels.dtype != torch.int64:
-        raise ValueError(f"expected (N,) int64 labels, got {tuple(labels.shape)} {labels.dtype}")
-    if labels.device.type != "cpu":
-        raise ValueError(f"expected labels on the CPU, got them on {labels.device}")
-    if len(labels) and not 0 <= labels.min() <= labels.max() < len(GARMENTS):
-        raise ValueError(f"expected labels 0 to 9, got {labels.min()} to {labels.max()}")
+def _draw(labels: Tensor, seed: int) -> Tensor:
+    """One garment per label, (N, 28, 28) uint8, bright on black."""
     images = torch.empty(len(labels), SIDE, SIDE, dtype=torch.uint8, device="cpu")
     generator = torch.Generator("cpu").manual_seed(seed)
-    with _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # many small steps: threads wait for each other longer than they help
+    try:
         for label, garment in enumerate(GARMENTS):
             for chunk in (labels == label).nonzero().flatten().split(CHUNK):
                 page = _Page(len(chunk), generator)
                 images[chunk] = (garment(page).clamp_(0, 1) * 255).to(torch.uint8)
+    finally:
+        torch.set_num_threads(threads)
     return images
-
-
-def sketch_split(train: bool, *, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Draw the training or the test set that notebook 11_lenet uses as stand-in.
-
-    Args:
-        train: True for 60,000 images, False for 10,000; the same number of each class, shuffled.
-        seed: chooses the drawings and their order; the two sets come from different streams.
-
-    Returns:
-        images (60000 or 10000, 28, 28) uint8 and labels (60000 or 10000,) int64.
-
-    Raises:
-        ValueError or RuntimeError, from torch: `seed` has more bits than its generator takes (63).
-    """
-    stream = 2 * seed + train
-    generator = torch.Generator("cpu").manual_seed(stream)
-    order = torch.randperm(PER_CLASS[train] * len(GARMENTS), generator=generator, device="cpu")
-    labels = order % len(GARMENTS)
-    return draw_sketches(labels, seed=stream), labels
-
-
-# The files, as torchvision.datasets.FashionMNIST expects them.
-
-
-def _idx(tensor: Tensor) -> bytes:
-    """The IDX format: two zeros, 8 for uint8, the number of dimensions, the sizes, the bytes."""
-    header = struct.pack(f">4B{tensor.dim()}I", 0, 0, 8, tensor.dim(), *tensor.shape)
-    return header + tensor.to(torch.uint8).numpy().tobytes()
-
-
-def _replace(path: Path, content: bytes, unfinished: Path) -> str:
-    """Write the whole file or nothing, by way of a folder of our own; return its SHA-256."""
-    beside = unfinished / path.name
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    return hashlib.sha256(content).hexdigest()
-
-
-def _recorded(folder: Path) -> dict[str, str]:
-    """What the manifest of this drawing version says: SHA-256 by file name; else nothing."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        return dict(manifest["sha256"]) if manifest["version"] == DRAWING_VERSION else {}
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _intact(path: Path, digest: str | None) -> bool:
-    if digest is None or not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == digest
-
-
-def _complete(folder: Path) -> bool:
-    digests = _recorded(folder)
-    return all(
-        _intact(folder / name, digests.get(name)) for names in FILES.values() for name in names
-    )
-
-
-def _write_sketches(folder: Path, unfinished: Path) -> None:
-    """Draw what is missing or damaged, then say in the manifest what was written."""
-    digests = _recorded(folder)
-    for train, names in FILES.items():
-        if not all(_intact(folder / name, digests.get(name)) for name in names):
-            for name, tensor in zip(names, sketch_split(train), strict=True):
-                digests[name] = _replace(folder / name, _idx(tensor), unfinished)
-    manifest = json.dumps({"version": DRAWING_VERSION, "sha256": digests}, indent=2).encode()
-    _replace(folder / MANIFEST, manifest, unfinished)
-
-
-def ensure_sketches(root: Path) -> Path:
-    """Make sure that the sketches lie intact below `root`; draw what is missing or damaged.
-
-    `torchvision.datasets.FashionMNIST(root)` reads them, and so does notebook 11_lenet when the
-    real data cannot be had. A manifest beside the four files holds the drawing version and their
-    SHA-256; later calls compare and leave intact files alone. Give the sketches a root of their
-    own: files of these names that the manifest does not vouch for are replaced. Several processes
-    may share a root; `.lock` in it is their lock file.
-
-    Args:
-        root: a folder, made if missing; the files go to `root/FashionMNIST/raw`.
-
-    Returns:
-        `root`.
-
-    Raises:
-        OSError: (the subclass that fits) `root` is a file, or cannot be written to.
-    """
-    folder = Path(root) / "FashionMNIST" / "raw"
-    try:
-        if not _complete(folder):  # complete ones may be read-only
-            folder.mkdir(parents=True, exist_ok=True)
-            with staging(Path(root)) as unfinished:
-                _write_sketches(folder, unfinished)
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        found = "a file" if Path(root).is_file() else f"{error.strerror}{where}"
-        message = f"expected a folder that sketches can be written to at {root}, found {found}"
-        raise OSError(error.errno, message) from error  # becomes the subclass of this errno
-    return root

@@ -50,14 +50,12 @@ def _let_go(stream: Any) -> None:
 
     So what a broken pipe did not take goes to the null device.
     """
-    try:
-        if stream is not None:
+    with suppress(AttributeError, ValueError):  # no stream, or closed: nothing is left in it
+        try:
             stream.flush()
-    except ValueError:
-        pass  # closed: nothing is left to be flushed
-    except OSError:
-        with suppress(OSError), open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
+        except OSError:
+            with suppress(OSError), open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
 
 
 class Forgiving:

@@ -16,6 +16,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -89,11 +90,9 @@ def _check_data(checkpoint: str | None, loader: BatchLoader) -> None:
     saved = (load_checkpoint(checkpoint).loader or {}).get("state", {})
     own = loader.state_dict()
     for name, option in DATA.items():
-        if own[name] != saved.get(name, own[name]):
-            raise ValueError(
-                f"{option} must be {saved[name]}, as in {checkpoint}, got {own[name]}; take "
-                "another --checkpoint to begin afresh"
-            )
+        if own[name] != (there := saved.get(name, own[name])):
+            afresh = "take another --checkpoint to begin afresh"
+            raise ValueError(f"{option} is {there} in {checkpoint}, got {own[name]}: {afresh}")
 
 
 # The command line ---------------------------------------------------------------------------------
@@ -103,14 +102,11 @@ def _at_least(lowest: float, kind: Callable[[str], Any]) -> Callable[[str], Any]
     """An argument type for numbers; argparse turns the error into one sentence."""
 
     def parse(text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not lowest <= value < float("inf"):
-            what = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"expected {what} of at least {lowest}, got {text!r}")
-        return value
+        with suppress(ValueError):
+            if lowest <= (value := kind(text)) < float("inf"):
+                return value
+        what = "a whole number" if kind is int else "a number"
+        raise argparse.ArgumentTypeError(f"expected {what} of at least {lowest}, got {text!r}")
 
     return parse
 
@@ -124,48 +120,25 @@ def _device(text: str) -> str:
         raise argparse.ArgumentTypeError(what) from error
 
 
-OPTIONS: dict[str, dict[str, Any]] = {
-    "--epochs": {
-        "type": _at_least(1, int),
-        "default": 3,
-        "help": "in all, those in the checkpoint counted (%(default)s)",
-    },
-    "--batch-size": {
-        "type": _at_least(1, int),
-        "default": 256,
-        "help": "over all processes together (%(default)s)",
-    },
-    "--samples": {
-        "type": _at_least(1, int),
-        "help": "train on the first so many pictures (all)",
-    },
-    "--learning-rate": {
-        "type": _at_least(1e-9, float),
-        "default": 0.1,
-        "help": "the highest of the one cycle (%(default)s)",
-    },
-    "--seed": {
-        "type": _at_least(0, int),
-        "default": 0,
-        "help": "of the weights and of the order (%(default)s)",
-    },
-    "--device": {
-        "type": _device,
-        "help": "cpu, cuda or mps ($DEVICE, else CUDA where there is one, else cpu)",
-    },
-    "--checkpoint": {
-        "help": "file to save to after each epoch, and to go on from if it is there",
-    },
-    "--new-settings": {
-        "action": "store_true",
-        "help": "go on with other --epochs or another --learning-rate than the checkpoint's",
-    },
-    "--source": {
-        "choices": SOURCES,
-        "default": "auto",
-        "help": "real or drawn pictures (%(default)s)",
-    },
+COUNT, RATE, SEED = _at_least(1, int), _at_least(1e-9, float), _at_least(0, int)
+OPTIONS: dict[str, tuple[Callable[[str], Any], Any, str]] = {  # type, default, help
+    "--epochs": (COUNT, 3, "in all, those in the checkpoint counted"),
+    "--batch-size": (COUNT, 256, "over all processes together"),
+    "--samples": (COUNT, None, "train on the first so many pictures (all)"),
+    "--learning-rate": (RATE, 0.1, "the highest of the one cycle"),
+    "--seed": (SEED, 0, "of the weights and of the order"),
+    "--device": (
+        _device,
+        None,
+        "cpu, cuda or mps ($DEVICE, else CUDA where there is one, else cpu)",
+    ),
+    "--checkpoint": (
+        str,
+        None,
+        "file to save to after each epoch, and to go on from if it is there",
+    ),
 }
+NEW_SETTINGS = "go on with other --epochs or another --learning-rate than the checkpoint's"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -173,8 +146,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m helpers.train",
         description="Train LeNet on Fashion-MNIST. Under torchrun, on several processes at once.",
     )
-    for name, option in OPTIONS.items():
-        parser.add_argument(name, **option)
+    for name, (kind, default, text) in OPTIONS.items():
+        shown = "" if default is None else " (%(default)s)"
+        parser.add_argument(name, type=kind, default=default, help=text + shown)
+    parser.add_argument("--new-settings", action="store_true", help=NEW_SETTINGS)
+    parser.add_argument(
+        "--source", choices=SOURCES, default="auto", help="real or drawn pictures (%(default)s)"
+    )
     return parser
 
 
@@ -184,13 +162,6 @@ def _sentence(error: BaseException) -> str:
         return "another process has ended; its message, if any, says why"
     words = " ".join(str(error).split()) or type(error).__name__
     return words.replace("new_settings=True", "--new-settings")
-
-
-def _summary(history: History, seconds: float) -> str:
-    return (
-        f"test accuracy {history.test_accuracy[-1]:.4f} after {history.epochs} epochs; "
-        f"this call took {seconds:.1f} s"
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -217,7 +188,8 @@ def _run_and_tell(arguments: argparse.Namespace) -> int:
     if history.interrupted:
         return INTERRUPTED
     if rank == 0:
-        say(_summary(history, time.perf_counter() - start))
+        reached = f"test accuracy {history.test_accuracy[-1]:.4f} after {history.epochs} epochs"
+        say(f"{reached}; this call took {time.perf_counter() - start:.1f} s")
     return 0
 
 

@@ -17,13 +17,14 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
-from helpers.checkpoints import go_on, save_together
+from helpers.checkpoints import go_on, load_checkpoint, save_together
 from helpers.checks import (
     check_batch,
     check_loader,
     check_logits,
+    check_loss,
+    check_loss_function,
     check_plan,
-    check_schedule,
     check_training,
     clear_errors,
     device_of,
@@ -34,6 +35,7 @@ from helpers.streams import Forgiving, say
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 Loader = Iterable[tuple[Tensor, Tensor]]
+File = str | os.PathLike[str]
 
 
 def train_epoch(
@@ -53,8 +55,7 @@ def train_epoch(
 
     Args:
         model: maps images (B, …) float to logits (B, C).
-        loader: yields (images, labels (B,) int64); they are moved to the model's device. If it has
-            a sampler with `set_epoch`, that is told the epoch.
+        loader: yields (images, labels (B,) int64); they are moved to the model's device.
         optimizer: made from this model's parameters.
         loss_fn: maps (logits, labels) to the mean loss over the batch.
         scheduler: stepped after every batch (not after every epoch).
@@ -62,14 +63,15 @@ def train_epoch(
         progress: show a bar meanwhile.
 
     Raises:
-        TypeError: the loader yields no pairs of tensors, images are not floating point or of
-            another dtype than the model, labels are not int64, or `step` needs an argument.
+        TypeError: an argument is of the wrong type, the loader yields no pairs of tensors, images
+            are not floating point or of another dtype than the model, labels are not int64, or
+            `step` needs an argument.
         ValueError: the loader is empty, shapes do not fit, a label is not in 0..C-1, the optimizer
-            holds none of the model's parameters, or all are frozen.
+            holds none of the model's parameters, the scheduler is another optimizer's, all
+            parameters are frozen, or the loss does not depend on them.
         FloatingPointError: the loss became NaN or infinite.
     """
-    check_training(model, optimizer, scheduler)
-    _tell_epoch(loader, epoch)
+    check_training(model, optimizer, loss_fn, scheduler)
     batches = _Batches(loader, model, title=f"epoch {epoch}" if progress else None)
     tally = _Tally(epoch, optimizer)
     with _mode(model, training=True), clear_errors(model, batches):
@@ -77,12 +79,13 @@ def train_epoch(
             logits = model(images)  # forward pass: (B, C)
             batches.check(logits)
             loss = loss_fn(logits, labels)  # compute loss
-            tally.add(loss, logits, labels)  # which stops at a loss that is no number
+            tally.add(loss, logits, labels)
             optimizer.zero_grad()
             loss.backward()  # backward pass
             optimizer.step()  # update weights
             if scheduler is not None:
                 scheduler.step()
+    share_buffers(model)  # running statistics, where several processes train
     return tally.metrics()
 
 
@@ -97,10 +100,11 @@ def evaluate(model: nn.Module, loader: Loader, loss_fn: LossFunction = F.cross_e
         loss_fn: maps (logits, labels) to the mean loss over the batch.
 
     Raises:
-        TypeError: the loader yields no pairs of tensors, images are not floating point or of
-            another dtype than the model, or labels are not int64.
+        TypeError: an argument is of the wrong type, the loader yields no pairs of tensors, images
+            are not floating point or of another dtype than the model, or labels are not int64.
         ValueError: the loader is empty, shapes do not fit, or a label is not in 0..C-1.
     """
+    check_loss_function(loss_fn)
     batches, tally = _Batches(loader, model), _Tally()
     with _mode(model, training=False), torch.no_grad(), clear_errors(model, batches):
         for images, labels in batches:
@@ -119,14 +123,15 @@ def fit(
     epochs: int,
     loss_fn: LossFunction = F.cross_entropy,
     scheduler: LRScheduler | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: File | None = None,
     new_settings: bool = False,
     progress: bool = True,
 ) -> History:
     """Train `model` for `epochs` epochs, evaluating it after each, and return what was measured.
 
     Built in notebook 11. Ctrl-C ends training and returns the history of the whole epochs so far,
-    marked as `interrupted`. The model goes back to the mode (train or eval) that it came in.
+    marked as `interrupted`; it waits while an epoch is being saved, unless it is pressed again. The
+    model goes back to the mode (train or eval) that it came in.
 
     With a `checkpoint`, built in notebook 13, everything is saved at the start and after each
     epoch, and a file that is there already is gone on from: the same call made again after a stop
@@ -141,7 +146,8 @@ def fit(
 
     Args:
         model: maps images (B, …) float to logits (B, C); training happens where it lies.
-        train_loader: yields (images, labels (B,) int64), a BatchLoader or any DataLoader.
+        train_loader: yields (images, labels (B,) int64), a BatchLoader or any DataLoader. If it
+            or its sampler has `set_epoch`, that is called before each epoch, with 0 at first.
         test_loader: the same for evaluation, or None to leave it out.
         optimizer: made from this model's parameters.
         epochs: how often to go through `train_loader` in all, at least 1.
@@ -158,19 +164,21 @@ def fit(
         FloatingPointError: the loss became NaN or infinite; epoch, batch and rate are named.
         CheckpointError: the checkpoint cannot be written or read, or is of another training.
     """
-    check_plan(train_loader, test_loader, epochs)
-    check_training(model, optimizer, scheduler)
+    check_training(model, optimizer, loss_fn, scheduler)
+    # How much of a schedule is left may stand in the checkpoint: go_on looks there.
+    check_plan(train_loader, test_loader, epochs, scheduler if checkpoint is None else None)
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": train_loader}
-    history = _begin(checkpoint, epochs, parts, new_settings, progress)
+    file = _File(checkpoint, parts)
+    history = file.begin(epochs, new_settings, progress)
     options: dict[str, Any] = {"loss_fn": loss_fn, "scheduler": scheduler, "progress": progress}
     try:
         for epoch in range(history.epochs + 1, epochs + 1):
+            _tell_epoch(train_loader, epoch)
             start = time.perf_counter()
             train = train_epoch(model, train_loader, optimizer=optimizer, epoch=epoch, **options)
             seconds = time.perf_counter() - start
-            share_buffers(model)
             test = None if test_loader is None else evaluate(local(model), test_loader, loss_fn)
-            _keep(history, train, test, seconds, checkpoint, parts)
+            file.keep(history, train, test, seconds)
             if progress:
                 say(_report(epoch, epochs, train, test, seconds))
     except KeyboardInterrupt:
@@ -182,14 +190,6 @@ def fit(
 # What the loop leans on ---------------------------------------------------------------------------
 
 
-class _Bar(tqdm):
-    """A progress bar that Ctrl-C may interrupt while it is being made, without a word from it."""
-
-    def __del__(self) -> None:
-        if hasattr(self, "start_t"):  # what its maker sets last
-            super().__del__()
-
-
 class _Batches:
     """A loader's batches, checked and moved to the model's device."""
 
@@ -199,22 +199,36 @@ class _Batches:
         # A BatchLoader has looked at its labels once; those of any other loader are read batch by
         # batch, while they are still where the loader put them.
         self.num_classes: int | None = getattr(loader, "num_classes", None)
-        self.images, self.labels = torch.empty(0), torch.empty(0)  # as the loader yielded them
+        self.images: Tensor | None = None  # what the model is at work on
+        self.labels: Tensor = torch.empty(0)  # theirs
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        # On stdout like the report, and gone without a trace when the epoch ends.
-        file, silent = Forgiving(sys.stdout), self.title is None
-        bar = {"desc": self.title, "disable": silent, "leave": False, "dynamic_ncols": True}
-        for batch in _Bar(self.loader, file=file, **bar):
+        for batch in _Bar(self.loader, self.title):
             self.images, self.labels = images, labels = check_batch(batch)
-            yield (
-                images.to(self.device, non_blocking=True),
-                labels.to(self.device, non_blocking=True),
-            )
+            # An autocast around the whole training would keep its copies of the first weights.
+            torch.clear_autocast_cache()
+            yield self._moved(images), self._moved(labels)
 
     def check(self, logits: Tensor) -> None:
         """Raise unless the present labels fit the logits, before a GPU meets one that does not."""
+        self.images = None
         check_logits(logits, self.labels, self.num_classes)
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, non_blocking=True)
+
+
+class _Bar(tqdm):
+    """A progress bar on stdout like the report, gone without a trace when the epoch ends."""
+
+    def __init__(self, loader: Loader, title: str | None) -> None:
+        options = {"leave": False, "dynamic_ncols": True, "disable": title is None}
+        super().__init__(loader, title, file=Forgiving(sys.stdout), **options)
+
+    # Ctrl-C may interrupt it while it is being made: without a word from it.
+    def __del__(self) -> None:
+        if hasattr(self, "start_t"):  # what its maker sets last
+            super().__del__()
 
 
 class _Tally:
@@ -226,39 +240,36 @@ class _Tally:
 
     def __init__(self, epoch: int = 0, optimizer: Optimizer | None = None) -> None:
         self.epoch, self.optimizer = epoch, optimizer
-        self.losses: list[Tensor] = []
-        self.correct: list[Tensor] = []
-        self.sizes: list[int] = []
-        self.rates: list[float] = []
+        self.batches: list[tuple[Tensor, Tensor, int, float]] = []  # loss, correct, size, rate
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        if loss.ndim != 0:
-            raise ValueError(f"loss_fn must return one number, got shape {tuple(loss.shape)}")
-        self.losses.append(loss.detach())
-        self.correct.append((logits.detach().argmax(dim=1) == labels).sum())
-        self.sizes.append(len(labels))
-        if self.optimizer is not None:
-            self.rates.append(float(self.optimizer.param_groups[0]["lr"]))
-            if loss.device.type == "cpu" and not math.isfinite(loss.item()):
-                raise self._bad_loss(len(self.losses) - 1)
+        """Count a batch: loss (), logits (B, C), labels (B,)."""
+        check_loss(loss, training=self.optimizer is not None)
+        correct = (logits.detach().argmax(dim=1) == labels).sum()
+        rate = math.nan if self.optimizer is None else self.optimizer.param_groups[0]["lr"]
+        self.batches.append((loss.detach(), correct, len(labels), float(rate)))
+        if loss.device.type == "cpu":
+            self._check_number(loss.item(), len(self.batches))
 
     def metrics(self) -> Metrics:
-        if not self.losses:
+        """The means over all samples, those of all processes."""
+        if not self.batches:
             raise ValueError("loader must yield at least one batch, got an empty loader")
-        losses = torch.stack(self.losses).cpu().double()  # on the CPU: MPS has no float64
-        if self.optimizer is not None and not losses.isfinite().all():
-            raise self._bad_loss(int((~losses.isfinite()).nonzero()[0]))
-        sizes = torch.tensor(self.sizes, dtype=torch.float64, device="cpu")
-        correct = torch.stack(self.correct).sum()
-        sums = torch.stack([losses @ sizes, correct.cpu().double(), sizes.sum()])
-        loss, right, count = sum_over_processes(sums, correct.device).tolist()
-        return Metrics(loss / count, right / count)
+        losses, rights, sizes, _ = zip(*self.batches, strict=True)
+        loss = torch.stack(losses).cpu().double()  # on the CPU: MPS has no float64
+        for number, value in enumerate(loss.tolist(), start=1):
+            self._check_number(value, number)
+        right, size = torch.stack(rights).sum(), torch.tensor(sizes, device="cpu").double()
+        sums = torch.stack([loss @ size, right.cpu().double(), size.sum()])
+        total, correct, count = sum_over_processes(sums, right.device).tolist()
+        return Metrics(total / count, correct / count)
 
-    def _bad_loss(self, batch: int) -> FloatingPointError:
-        return FloatingPointError(
-            f"the loss became {self.losses[batch].item()} in epoch {self.epoch}, batch "
-            f"{batch + 1}, at learning rate {self.rates[batch]:g}: try a smaller one"
-        )
+    def _check_number(self, loss: float, batch: int) -> None:
+        if self.optimizer is not None and not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss became {loss} in epoch {self.epoch}, batch {batch}, "
+                f"at learning rate {self.batches[batch - 1][-1]:g}: try a smaller one"
+            )
 
 
 @contextmanager
@@ -274,62 +285,64 @@ def _mode(model: nn.Module, training: bool) -> Iterator[None]:
 
 
 def _tell_epoch(loader: Any, epoch: int) -> None:
-    """Tell it to samplers that ask: a DistributedSampler would repeat one order otherwise."""
+    """Tell it to whatever asks: a DistributedSampler would repeat one order otherwise."""
     batch_sampler = getattr(loader, "batch_sampler", None)
-    sampler = getattr(loader, "sampler", None) or getattr(batch_sampler, "sampler", None)
-    for part in (loader, batch_sampler, sampler):
-        getattr(part, "set_epoch", lambda epoch: None)(epoch - 1)
+    samplers = getattr(loader, "sampler", None), getattr(batch_sampler, "sampler", None)
+    for part in (loader, getattr(loader, "dataset", None), batch_sampler, *samplers):
+        if (set_epoch := getattr(part, "set_epoch", None)) is not None:
+            set_epoch(epoch - 1)
 
 
-def _begin(
-    checkpoint: str | os.PathLike[str] | None,
-    epochs: int,
-    parts: dict[str, Any],
-    new_settings: bool,
-    progress: bool,
-) -> History:
-    """The history so far, all parts filled from the file if there is one."""
-    if checkpoint is None:
-        check_schedule(parts["scheduler"], parts["loader"], epochs)
-        return History()
-    history = go_on(checkpoint, epochs=epochs, **parts, new_settings=new_settings)
-    if progress and (done := history.epochs):
-        rest = "going on from there" if done < epochs else "nothing is left to train"
-        say(f"{checkpoint} holds epoch {done} of {epochs}: {rest}")
-    return history
+class _File:
+    """The checkpoint, if one is kept, and the parts of the training that are in it."""
 
+    def __init__(self, path: File | None, parts: dict[str, Any]) -> None:
+        self.path, self.parts = path, parts
 
-def _keep(
-    history: History,
-    train: Metrics,
-    test: Metrics | None,
-    seconds: float,
-    checkpoint: str | os.PathLike[str] | None,
-    parts: dict[str, Any],
-) -> None:
-    """Enter an epoch in the history and in the file: in both or, at Ctrl-C, in neither."""
-    with _whole():
-        history.add(train, test, seconds)
-        if checkpoint is not None:
-            save_together(checkpoint, **parts, history=history, epoch=history.epochs)
+    def begin(self, epochs: int, new_settings: bool, progress: bool) -> History:
+        """The history so far, all parts filled from the file if there is one."""
+        if self.path is None:
+            return History()
+        history = go_on(self.path, epochs=epochs, new_settings=new_settings, **self.parts)
+        if progress and (done := history.epochs):
+            rest = "going on from there" if done < epochs else "nothing is left to train"
+            say(f"{self.path} holds epoch {done} of {epochs}: {rest}")
+        return history
+
+    def keep(self, history: History, train: Metrics, test: Metrics | None, seconds: float) -> None:
+        """Enter an epoch in the history and in the file: in both or, at Ctrl-C, in neither."""
+        try:
+            with _ctrl_c_waits():
+                history.add(train, test, seconds)
+                if self.path is not None:
+                    save_together(self.path, **self.parts, history=history, epoch=history.epochs)
+        except KeyboardInterrupt:
+            if self.path is not None:  # a second one did not wait: in time, or too late?
+                history.cut(load_checkpoint(self.path).epoch)
+            raise
 
 
 @contextmanager
-def _whole() -> Iterator[None]:
-    """Let Ctrl-C wait until history and file are in step; a second one does not wait."""
+def _ctrl_c_waits() -> Iterator[None]:
+    """Let Ctrl-C come after the block; a second one does not wait."""
     usual = signal.getsignal(signal.SIGINT)
     if not callable(usual) or threading.current_thread() is not threading.main_thread():
-        yield
+        yield  # Python would not raise it here anyway
         return
     pressed: list[Any] = []
 
     def wait(*details: Any) -> None:
         pressed.append(details)
-        signal.signal(signal.SIGINT, usual)
+        if len(pressed) > 1:
+            usual(*details)
 
     signal.signal(signal.SIGINT, wait)
     try:
         yield
+    except Exception as error:
+        if len(pressed) > 1:  # torch.save says something else in its place
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.signal(signal.SIGINT, usual)
     if pressed:

@@ -5,6 +5,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from helpers.checks import check_integer
+
 N, D_IN, H, D_OUT = 64, 1000, 100, 10
 LEARNING_RATE = 1e-6
 STEPS = 500
@@ -37,7 +39,7 @@ def make_problem(
     """
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise TypeError(f"dtype must be a floating-point dtype such as torch.float64, got {dtype}")
-    _check_whole("num_samples", num_samples, lowest=1)
+    check_integer("num_samples", num_samples, minimum=1)
     generator = torch.Generator().manual_seed(SEED)
     shapes = (num_samples, D_IN), (num_samples, D_OUT), (D_IN, H), (H, D_OUT)
     x, y, w1, w2 = (
@@ -60,7 +62,7 @@ def reference_losses(steps: int = STEPS) -> list[float]:
         TypeError: `steps` is not a whole number.
         ValueError: `steps` is negative.
     """
-    _check_whole("steps", steps, lowest=0)
+    check_integer("steps", steps, minimum=0)
     return list(_train_by_hand(steps))
 
 
@@ -87,10 +89,3 @@ def _train_by_hand(steps: int) -> tuple[float, ...]:
         w1 -= LEARNING_RATE * grad_w1
         w2 -= LEARNING_RATE * grad_w2
     return tuple(losses)
-
-
-def _check_whole(name: str, value: int, lowest: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < lowest:
-        raise ValueError(f"{name} must be at least {lowest}, got {value}")

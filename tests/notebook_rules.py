@@ -349,6 +349,22 @@ def links_resolve(notebook: NotebookNode, path: Path) -> Iterator[str]:
                 yield f"cell {number}: {target}: {problem}"
 
 
+NEXT = re.compile(r"^Next: \[(.*?)\]\((.*?)\)", re.MULTILINE)
+
+
+def leads_to_the_next(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    """The last cell leads to the next notebook that exists, whichever number it has."""
+    later = sorted(p.name for p in path.parent.glob("[0-9][0-9]_*.ipynb") if p.name > path.name)
+    found = [
+        (number, title.partition(" · ")[0], file)
+        for number, cell in cells_of(notebook, "markdown")
+        for title, file in NEXT.findall(cell.source)
+    ]
+    expected = [(len(notebook.cells), name[:2], name) for name in later[:1]]
+    if found != expected:
+        yield f"expected as 'Next: [NN · ...](file)' (cell, NN, file) {expected}, got {found}"
+
+
 def link_problem(target: str, cell: NotebookNode, path: Path, own_anchors: set[str]) -> str | None:
     """Say what is wrong with one link of a notebook, if anything is."""
     if target.startswith("attachment:"):
@@ -504,6 +520,7 @@ RULES: tuple[Rule, ...] = (
     ignored_output_is_asserted,
     one_title,
     links_resolve,
+    leads_to_the_next,
     images_have_alt_text,
     plots_have_captions,
     file_is_small,

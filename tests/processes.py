@@ -5,9 +5,12 @@ import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
-# A server that has imported everything forks them, where forking is safe: it saves seconds.
+import torch.distributed as dist
+
+# A server that has imported everything forks them, where forking is safe: it saves seconds. The
+# first step of an optimizer would import torch._dynamo.
 PROCESSES = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
-PROCESSES.set_forkserver_preload(["helpers.train", "pytest"])
+PROCESSES.set_forkserver_preload(["helpers.train", "pytest", "torch._dynamo"])
 
 
 def started(target, *arguments, output):
@@ -29,3 +32,32 @@ def result_of(function, *arguments):
     """What the function returns, or raises, in a process of its own that ends after it."""
     with ProcessPoolExecutor(1, mp_context=PROCESSES) as executor:
         return executor.submit(function, *arguments).result(timeout=600)
+
+
+def several(function, *arguments_of_each, output):
+    """Call the function in as many processes at once, which can meet as under torchrun.
+
+    Returns the exit code, stdout and stderr of each.
+    """
+    world_size = len(arguments_of_each)
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    place = world_size, store.port, function
+    processes = [
+        started(_one_of_several, arguments, rank, *place, output=output / str(rank))
+        for rank, arguments in enumerate(arguments_of_each)
+    ]
+    for process in processes:
+        process.join(600)
+    said = [
+        [(output / f"{rank}.{name}").read_text(encoding="utf-8") for name in ("out", "err")]
+        for rank in range(world_size)
+    ]
+    return [(process.exitcode, *both) for process, both in zip(processes, said, strict=True)]
+
+
+def _one_of_several(arguments, rank, world_size, port, function):
+    """Call the function in the surroundings that torchrun makes."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world_size)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "True"  # the port is the parent's
+    sys.exit(function(*arguments))

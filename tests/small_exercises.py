@@ -2,6 +2,9 @@
 
 import linecache
 import secrets
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import psutil
@@ -79,6 +82,19 @@ RATIO = replace(
 
 
 SMALL = {exercise.number: exercise for exercise in (PROJECT, HALVE, RATIO)}
+
+
+# Answers for a tight limit lie here: the other process has to import their module first.
+
+
+def endless(x, w):
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    while True:
+        print("still here " * 100)
+
+
+def asleep(x, w):
+    time.sleep(60)
 
 
 def cell(code, **names):

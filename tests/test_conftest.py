@@ -1,6 +1,7 @@
 """conftest.py: whatever the user has set up for himself, tests and notebooks run as in CI."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from notebook_rules import ROOT, tool
 
 CELLS = {  # what a cell protects: its source, and what is stored of it
-    "its own helpers, not one on the user's path": (
-        "from helpers.devices import pick_device",
+    "its own packages, not those on the user's path": (
+        "from exercises import check\nfrom helpers.devices import pick_device",
         [],
     ),
     "a picture appears, without TeX": (
@@ -57,6 +58,7 @@ def settings_of_a_user(folder: Path) -> dict[str, str]:
         "ipython/profile_default/ipython_config.py": "c.InlineBackend.figure_formats = {'svg'}\n",
         "ipython/profile_default/startup/00.py": "print('good morning')\n",
         "path/helpers.py": "raise ImportError('the user has helpers of his own')\n",
+        "path/exercises.py": "raise ImportError('the user has exercises of his own')\n",
         "startup.py": "print('hello')\n",
         "file": "",
     }
@@ -77,6 +79,14 @@ def settings_of_a_user(folder: Path) -> dict[str, str]:
         "PYTHONSTARTUP": str(folder / "startup.py"),
         "PYTHONOPTIMIZE": "1",
     }
+
+
+def test_what_begins_first_exists():
+    """Or a file that was renamed begins last, and `make test` waits for it alone."""
+    names = runpy.run_path(str(ROOT / "conftest.py"))["SLOWEST_FIRST"]
+    assert [
+        n for n in names if not any((ROOT / f / n).exists() for f in ("notebooks", "tests"))
+    ] == []
 
 
 def test_a_notebook_passes_whatever_the_user_has_set(notebook: Path, tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import networkx as nx
+import numpy as np
 import pytest
 import torch
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.path import Path
 from torch import nn
 
 from helpers.graphs import MAX_WIDTH, draw_graph, draw_steps, graph_of
@@ -225,7 +227,7 @@ def test_a_deep_graph_is_walked_without_recursion():
     h, w = chain(5_000)
     assert sys.getrecursionlimit() < 5_000
     assert len(graph_of(h, {"w": w})) == 5_002
-    with pytest.raises(ValueError, match=r"has 5,001 nodes, more than the 200 that can be drawn"):
+    with pytest.raises(ValueError, match=r"has 5,001 nodes, more than the 200 one can read"):
         draw_graph(h)
     short, _ = chain(1_000)
     assert seconds_for(graph_of, h) < 5**1.5 * seconds_for(graph_of, short)  # linear: 5 times
@@ -297,15 +299,21 @@ def inside(small, large, slack=0.6):
     )
 
 
+def arrows_of(ax):
+    """The lines of the arrows, without their heads."""
+    for path in [p.get_path() for p in ax.patches if isinstance(p, FancyArrowPatch)]:
+        head = np.flatnonzero(path.codes == Path.MOVETO)[1]
+        yield Path(path.vertices[:head], path.codes[:head])
+
+
 def crossed(ax):
     """Count the points of arrows that lie within boxes, a pixel or more from the edge."""
-    boxes = [p.get_window_extent() for p in ax.patches if isinstance(p, FancyBboxPatch)]
-    arrows = [p for p in ax.patches if isinstance(p, FancyArrowPatch)]
-    lines = [ax.transData.transform_path(arrow.get_path()) for arrow in arrows]
-    points = [
-        point for line in lines for part in line.to_polygons(closed_only=False) for point in part
-    ]
-    return sum(box.padded(-2).contains(*point) for box in boxes for point in points)
+    lines = [ax.transData.transform_path(arrow) for arrow in arrows_of(ax)]
+    parts = [part for line in lines for part in line.to_polygons(closed_only=False)]
+    x, y = np.concatenate(parts).T
+    boxes = [p.get_window_extent().padded(-2) for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    inner = [(b.x0 < x) & (x < b.x1) & (b.y0 < y) & (y < b.y1) for b in boxes]
+    return np.sum(inner)
 
 
 @pytest.mark.parametrize("make", GRAPHS)
@@ -332,11 +340,22 @@ def test_the_picture_says_what_the_graph_says(make):
     assert shown == sorted(label for _, label in graph.nodes(data="label"))
 
 
-def test_every_arrow_points_down():
-    ax = draw_graph(*reuses())
-    height = {text.get_text(): text.get_position()[1] for text in ax.texts}
-    assert height["result\n()"] == min(height.values())
-    assert height["first.weight\n(5, 6)"] == max(height.values())  # the y axis points down
+@pytest.mark.parametrize("make", GRAPHS)
+def test_no_arrow_runs_back_up(make):
+    for arrow in arrows_of(draw_graph(*make())):
+        assert (np.diff(arrow.vertices[:, 1]) >= 0).all()  # the y axis points down
+
+
+@pytest.mark.parametrize("make", [two_layers, reuses])
+def test_no_two_arrows_cross(make):
+    for one, two in combinations(arrows_of(draw_graph(*make())), 2):
+        assert not one.intersects_path(two, filled=False)
+
+
+def test_one_graph_is_always_drawn_alike():
+    made = tangled(20)
+    one, two = ([text.get_position() for text in draw_graph(*made).texts] for _ in range(2))
+    assert one == two
 
 
 def test_the_picture_grows_with_the_graph():

@@ -16,7 +16,7 @@ import pytest
 import torch
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
-from small_exercises import project, workers
+from small_exercises import asleep, endless, project, workers
 
 from exercises import check, limits, tutor
 
@@ -24,16 +24,6 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 # Endless and huge answers ------------------------------------------------------------------------
-
-
-def endless(x, w):
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    while True:
-        print("still here " * 100)
-
-
-def asleep(x, w):
-    time.sleep(60)
 
 
 @pytest.mark.parametrize(("answer", "seconds"), [(endless, 0.5), (asleep, 0.1)])

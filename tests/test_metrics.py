@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.metrics import accuracy, confusion_matrix
+from helpers.metrics import History, Metrics, accuracy, confusion_matrix
 
 
 def test_accuracy_counts_by_hand():
@@ -67,3 +67,21 @@ def test_confusion_matrix_counts_by_hand():
 def test_confusion_matrix_refuses(predictions, labels, num_classes, error, message):
     with pytest.raises(error, match=message):
         confusion_matrix(predictions, labels, num_classes)
+
+
+def test_history_starts_empty_and_metrics_unpack():
+    loss, accuracy = Metrics(0.5, 0.9)
+    history = History()
+    assert history.epochs == 0
+    history.add(Metrics(loss, accuracy), None, 1.0)
+    assert (history.epochs, history.train_loss, history.test_loss) == (1, [0.5], [])
+
+
+def test_a_history_is_cut_to_its_first_epochs():
+    history, shorter = History(), History()
+    for epoch in range(3):
+        history.add(Metrics(epoch, 0.5), Metrics(epoch, 0.6), 1.0)
+    for epoch in range(2):
+        shorter.add(Metrics(epoch, 0.5), Metrics(epoch, 0.6), 1.0)
+    history.cut(2)
+    assert history == shorter

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,28 +17,45 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from notebook_rules import ROOT, RULES, Rule, tool
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+BY_NUMBER = {path.name.partition("_")[0]: path for path in NOTEBOOKS}
+CHAPTERS = [f"{number:02}" for number in range(1, 18)]
 IGNORED, RAISES = ["nbval-ignore-output"], ["raises-exception"]
 
 
 # The stored notebooks ----------------------------------------------------------------------------
 
 
-def test_there_are_notebooks() -> None:
-    assert NOTEBOOKS
+def test_the_chapters_have_numbers_of_their_own_from_01_to_17() -> None:
+    assert len(BY_NUMBER) == len(NOTEBOOKS) > 0
+    assert set(BY_NUMBER) <= set(CHAPTERS)
+
+
+def test_the_readme_lists_the_chapters_in_order() -> None:
+    """Those that exist with a link, the others as to come: no gap, and no link to nowhere."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.+?) \| .+ \|$", readme, re.MULTILINE)
+    assert [number for number, _ in rows] == CHAPTERS
+    for number, entry in rows:
+        found = BY_NUMBER.get(number)
+        link = rf"\[.+\]\(notebooks/{found.name}\)" if found else r"\*to come\*"
+        assert re.fullmatch(link, entry), entry
+
+
+@cache
+def stored(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=nbformat.NO_CONVERT)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_follows_rule(path: Path, rule: Rule) -> None:
-    problems = list(rule(nbformat.read(path, as_version=nbformat.NO_CONVERT), path))
+    problems = list(rule(stored(path), path))
     assert not problems, "\n".join([f"{path.name}: {rule.__doc__}", *problems])
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "data/README.md"])
 def test_pages_link_to_what_exists(name: str) -> None:
     page = ROOT / name
-    if not page.exists():
-        pytest.skip(f"no {name}")
     text = page.read_text("utf-8")
     as_notebook = new_notebook(cells=[new_markdown_cell(text)])
     problems = [*rules.address_problems(text), *rules.images_have_alt_text(as_notebook, page)]
@@ -55,9 +73,9 @@ os.chdir(home)
 """
 
 
-def test_programs_that_11_starts_in_its_folder_find_the_helpers() -> None:
+def test_programs_that_13_starts_in_its_folder_find_the_helpers() -> None:
     """A reader may open it in the project's root, with nothing installed but PyTorch."""
-    cells = nbformat.read(ROOT / "notebooks" / "13_save_load.ipynb", as_version=4).cells
+    cells = stored(ROOT / "notebooks" / "13_save_load.ipynb").cells
     (moving,) = (cell.source for cell in cells if "os.chdir(folder.name)" in cell.source)
     lines = [line for line in moving.splitlines() if "fashion_mnist()" not in line]
     program = "\n".join(["import os, sys, tempfile", *lines, START_A_PROGRAM])
@@ -96,7 +114,7 @@ def numbered(cells: list[NotebookNode]) -> NotebookNode:
     return new_notebook(cells=cells, metadata=tool.METADATA)
 
 
-SETUP, TEXT, RAISING, PLOT, CAPTION, TIMED, CHECK = 1, 2, 3, 5, 6, 7, 8  # cells of `good`
+SETUP, TEXT, RAISING, PLOT, CAPTION, TIMED, CHECK, NEXT = 1, 2, 3, 5, 6, 7, 8, 9  # of `good`
 
 
 @pytest.fixture
@@ -126,6 +144,7 @@ def good() -> NotebookNode:
             new_markdown_cell("*A curve of `x` that\nfalls.*\n\nAnd so on."),
             code("%time x", printed("2 s\n"), tags=IGNORED),
             code("%matplotlib inline\nassert x == 1"),
+            new_markdown_cell("Next: [02 · Other](02_b.ipynb), and so on."),
         ]
     )
 
@@ -164,7 +183,7 @@ BAD: list[tuple[Rule, Callable[[NotebookNode], object]]] = [
     (rules.errors_are_meant, add(CHECK, raised())),
     (rules.errors_are_meant, add(RAISING)),
     (rules.errors_are_explained, drop(RAISING + 1)),
-    (rules.errors_are_explained, tag(CHECK, *RAISES)),
+    (rules.errors_are_explained, tag(TIMED, *RAISES)),
     (rules.no_empty_cell, put(TEXT, source="\n ")),
     (rules.no_empty_cell, lambda notebook: notebook.cells.append(code(""))),
     (rules.no_absolute_path, add(SETUP, printed("saved /home/ada/x.pt\n"))),
@@ -206,6 +225,11 @@ BAD: list[tuple[Rule, Callable[[NotebookNode], object]]] = [
         rules.links_resolve,
         put(TEXT, source=f"[x](https://github.com/{rules.address()}/blob/main/nowhere.md)"),
     ),
+    (rules.leads_to_the_next, drop(NEXT)),
+    (rules.leads_to_the_next, lambda notebook: notebook.cells.append(code("x"))),
+    (rules.leads_to_the_next, put(NEXT, source="Next: [03 · Other](02_b.ipynb)")),
+    (rules.leads_to_the_next, put(NEXT, source="Next: [02 · Other](04_d.ipynb)")),
+    (rules.leads_to_the_next, put(TEXT, source="Next: [02 · Other](02_b.ipynb)")),
     (rules.images_have_alt_text, put(TEXT, source="![](curve.png)")),
     (rules.images_have_alt_text, put(TEXT, source='<img src="curve.png" alt="">')),
     (rules.plots_have_captions, put(CAPTION, source="A curve that falls.")),
@@ -245,6 +269,19 @@ def test_rule_bites(path: Path, rule: Rule, spoil: Callable[[NotebookNode], obje
     path.write_text(nbformat.v4.writes(notebook), "utf-8")
     problems = list(rule(notebook, path))
     assert problems
+
+
+def test_a_chapter_to_come_is_announced_in_words_and_the_last_one_ends(path: Path) -> None:
+    (path.parent / "02_b.ipynb").rename(path.parent / "04_d.ipynb")
+    notebook = good()
+    assert list(rules.leads_to_the_next(notebook, path))
+    words = "02 will come. So:\n\nNext: [04 · Other](04_d.ipynb)."
+    put(NEXT, source=words)(notebook)
+    assert not list(rules.leads_to_the_next(notebook, path))
+    (path.parent / "04_d.ipynb").unlink()
+    assert list(rules.leads_to_the_next(notebook, path))
+    drop(NEXT)(notebook)
+    assert not list(rules.leads_to_the_next(notebook, path))
 
 
 def test_every_rule_is_seen_to_bite() -> None:
@@ -438,9 +475,9 @@ def test_every_sanitizer_rule_is_needed(number: int) -> None:
 
 
 def test_the_readme_shows_the_pictures_that_are_stored_in_the_notebooks() -> None:
-    stored = {}
+    pictures = {}
     for path in NOTEBOOKS:
-        stored |= dict(rules.tool.pictures_for_readme(nbformat.read(path, as_version=4)))
-    assert stored.keys() == set(rules.tool.README_PICTURES.values())
-    for name, png in stored.items():
+        pictures |= dict(rules.tool.pictures_for_readme(stored(path)))
+    assert pictures.keys() == set(rules.tool.README_PICTURES.values())
+    for name, png in pictures.items():
         assert (ROOT / name).read_bytes() == png, f"{name}: make render writes it anew"

@@ -1,13 +1,16 @@
 """What a tidy project promises: the layout of its folders, and the rules that its code keeps."""
 
 import ast
+import re
 import subprocess
 import tokenize
+from graphlib import TopologicalSorter
 
 import pytest
-from project_files import ROOT, trees
+from project_files import ROOT, read, trees
 
 PACKAGES = sorted([*(ROOT / "helpers").glob("*.py"), *(ROOT / "exercises").glob("*.py")])
+HELPERS = sorted({path.stem for path in (ROOT / "helpers").glob("*.py")} - {"__init__"})
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 HOUSE = """
     README.md CONTRIBUTING.md LICENSE Makefile environment.yml requirements.txt pyproject.toml
@@ -30,6 +33,18 @@ def test_the_top_level_holds_nothing_else():
         pytest.skip("this folder is not a git checkout")
     tracked = {line.partition("/")[0] for line in listing.stdout.splitlines()}
     assert tracked <= set(HOUSE.split())
+
+
+def test_every_module_of_the_helpers_has_its_room():
+    """The table in CONTRIBUTING.md is where a maintainer looks before he writes one more."""
+    rows = re.findall(r"^\| (`.+`) \| .+ \|$", read("CONTRIBUTING.md"), re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(named) == sorted(HELPERS)
+
+
+@pytest.mark.parametrize("name", HELPERS)
+def test_a_module_has_a_test_file_of_its_own(name):
+    assert (ROOT / "tests" / f"test_{name}.py").is_file()
 
 
 # The code ----------------------------------------------------------------------------------------
@@ -77,6 +92,29 @@ def test_loading_is_safe(path):
 def test_unsafe_loads_are_found(tmp_path, code, problems):
     (tmp_path / "code.py").write_text(code)
     assert len(list(unsafe_loads(tmp_path / "code.py"))) == problems
+
+
+def imported_by(path):
+    """The modules of helpers and exercises that a module imports, in functions too."""
+    found = set()
+    for node in nodes(path):
+        if isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name in IMPORTS}
+
+
+IMPORTS = {name_of(path).removesuffix(".py").replace("/", "."): path for path in PACKAGES}
+
+
+def test_no_arrow_between_modules_runs_back_up():
+    """So that each can be read, and understood, after those that it stands on."""
+    graph = {name: imported_by(path) for name, path in IMPORTS.items()}
+    for name, below in graph.items():
+        if name.startswith("helpers."):
+            assert not {other for other in below if other.startswith("exercises")}, name
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError
 
 
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)

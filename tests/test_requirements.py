@@ -53,12 +53,6 @@ def test_pins_are_within_the_range(name):
         assert version_of(pin) in wanted.specifier
 
 
-@pytest.mark.parametrize("name", sorted(RANGES))
-def test_running_version_is_within_the_range(name):
-    (wanted,) = RANGES[name]
-    assert wanted.specifier.contains(importlib.metadata.version(name), prereleases=True)
-
-
 def test_running_python_is_within_the_range():
     assert PYTHONS.contains(platform.python_version(), prereleases=True)
 

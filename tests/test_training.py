@@ -1,23 +1,29 @@
-"""helpers.training against a plain loop in PyTorch, and everything that a learner gets wrong."""
+"""helpers.training against a plain loop in PyTorch; stopped by Ctrl-C at any moment."""
 
 import copy
 import math
 import os
+import random
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from processes import started
+from processes import result_of, started
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.optim.lr_scheduler import OneCycleLR, StepLR
+from torch.utils.data import BatchSampler, DataLoader, DistributedSampler, TensorDataset
 
 from helpers.batches import BatchLoader
-from helpers.training import History, Metrics, evaluate, fit, train_epoch
+from helpers.checkpoints import load_checkpoint
+from helpers.training import evaluate, fit, train_epoch
 
 
 def make_data(num_samples=70, seed=0):
@@ -118,7 +124,7 @@ def test_the_scheduler_steps_after_every_batch():
 
     def recipe(net):
         optimizer = sgd(net, momentum=0.9)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.3, total_steps=9)
+        schedule = OneCycleLR(optimizer, 0.3, total_steps=9)
         return optimizer, schedule
 
     optimizer, scheduler = recipe(model)
@@ -133,15 +139,107 @@ def test_the_scheduler_steps_after_every_batch():
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
-def test_a_schedule_that_ends_too_early_is_refused_before_training():
+def test_a_loop_of_the_readers_own_may_step_the_scheduler_after_each_epoch():
+    model, twin = make_model(), make_model()
+    optimizer, twin_optimizer = sgd(model), sgd(twin)
+    scheduler, twin_scheduler = StepLR(optimizer, 1), StepLR(twin_optimizer, 1)
+    for epoch in range(1, 4):
+        train_epoch(model, make_loader(), optimizer=optimizer, epoch=epoch)
+        scheduler.step()
+        plain_epoch(twin, make_loader(), twin_optimizer)
+        twin_scheduler.step()
+    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+class Recording(TensorDataset):
+    """A dataset that remembers which samples were asked for."""
+
+    def __init__(self, *tensors):
+        super().__init__(*tensors)
+        self.asked = []
+
+    def __getitem__(self, index):
+        self.asked.append(index)
+        return super().__getitem__(index)
+
+
+@pytest.fixture(params=["sampler", "batch_sampler"])
+def distributed(request):
+    """A loader with PyTorch's own sampler for one of two processes; and the sampler."""
+    images, labels = make_data()
+    dataset = Recording(images[:, None].float() / 255, labels)
+    sampler = DistributedSampler(dataset, num_replicas=2, rank=1, seed=3)
+    if request.param == "sampler":
+        return DataLoader(dataset, 16, sampler=sampler), sampler
+    return DataLoader(dataset, batch_sampler=BatchSampler(sampler, 16, drop_last=False)), sampler
+
+
+def test_a_sampler_is_told_the_epoch_as_in_a_loop_by_hand(distributed):
+    """DistributedSampler would repeat one order in all epochs otherwise."""
+    loader, sampler = distributed
     model = make_model()
-    before = copy.deepcopy(model.state_dict())
-    optimizer = sgd(model)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.3, total_steps=8)
-    with pytest.raises(ValueError, match="epochs x batches is 9, but it has 8 of its 8 steps left"):
-        fit(model, make_loader(), optimizer=optimizer, epochs=3, scheduler=scheduler)
-    for name, tensor in model.state_dict().items():
-        torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
+    fit(model, loader, optimizer=sgd(model), epochs=2, progress=False)
+    ours = loader.dataset.asked.copy()
+    loader.dataset.asked.clear()
+    for epoch in range(2):
+        sampler.set_epoch(epoch)
+        list(loader)
+    assert ours == loader.dataset.asked
+    assert ours[:35] != ours[35:]
+
+
+def test_a_loop_of_the_readers_own_tells_the_sampler_itself(distributed):
+    loader, sampler = distributed
+    sampler.set_epoch(5)
+    expected = list(sampler)
+    model = make_model()
+    train_epoch(model, loader, optimizer=sgd(model))
+    assert loader.dataset.asked == expected
+
+
+def test_mixed_precision_around_the_whole_training_still_trains():
+    """Autocast keeps its copies of the weights until it ends: those of the first batch."""
+    loader, mixed = make_loader(), {"device_type": "cpu", "dtype": torch.bfloat16}
+    model, twin = make_model(), make_model()
+    with torch.autocast(**mixed):
+        history = fit(model, loader, loader, optimizer=sgd(model), epochs=5, progress=False)
+    optimizer, losses = sgd(twin), []
+    for _ in range(5):
+        for images, labels in loader:
+            with torch.autocast(**mixed):  # around the forward pass, as the manual says
+                loss = F.cross_entropy(twin(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        with torch.autocast(**mixed):
+            losses.append(evaluate(twin, loader).loss)
+    assert history.test_loss == pytest.approx(losses, rel=1e-6)
+    assert len(set(history.test_loss)) == 5
+
+
+class TrainsAnother:
+    """A loader that trains a model of its own in each epoch, as a search for settings may."""
+
+    def __init__(self, loader):
+        self.loader, self.histories = loader, []
+
+    def __iter__(self):
+        model = make_model(seed=1)
+        run = {"optimizer": sgd(model), "epochs": 2, "progress": False}
+        self.histories.append(fit(model, self.loader, **run))
+        return iter(self.loader)
+
+
+def test_a_training_inside_a_training_changes_neither():
+    def alone(seed):
+        model = make_model(seed)
+        return fit(model, make_loader(), optimizer=sgd(model), epochs=2, progress=False)
+
+    model, nested = make_model(), TrainsAnother(make_loader())
+    history = fit(model, nested, optimizer=sgd(model), epochs=2, progress=False)
+    assert history.train_loss == alone(0).train_loss
+    assert [inner.train_loss for inner in nested.histories] == [alone(1).train_loss] * 2
 
 
 def test_each_module_gets_its_own_mode_back():
@@ -188,95 +286,12 @@ def test_a_learning_rate_far_too_large_is_named():
         fit(model, make_loader(), optimizer=sgd(model, lr=1e20), epochs=5, progress=False)
 
 
-@pytest.mark.parametrize("epochs", [0, -1, 1.0, "3", True, None])
-def test_epochs_must_be_a_whole_number(epochs):
-    model = make_model()
-    with pytest.raises(ValueError, match="epochs must be a whole number of at least 1, got"):
-        fit(model, make_loader(), optimizer=sgd(model), epochs=epochs)
-
-
-def test_an_optimizer_of_another_model_is_refused():
-    model = make_model()
-    with pytest.raises(ValueError, match="optimizer holds none of the model's trainable"):
-        fit(model, make_loader(), optimizer=sgd(make_model()), epochs=1)
-
-
-def test_a_frozen_model_is_refused():
-    model = make_model()
-    optimizer = sgd(model)
-    model.requires_grad_(False)
-    with pytest.raises(ValueError, match=r"all are frozen \(requires_grad=False\)"):
-        fit(model, make_loader(), optimizer=optimizer, epochs=1)
-
-
 def test_part_of_a_model_may_be_frozen():
     model = make_model()
     model[1].requires_grad_(False)
     frozen = model[1].weight.clone()
     fit(model, make_loader(), optimizer=sgd(model), epochs=1, progress=False)
     torch.testing.assert_close(model[1].weight, frozen, rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("loader", [[], DataLoader([]), iter([])])
-def test_an_empty_loader_is_refused(loader):
-    model = make_model()
-    with pytest.raises(ValueError, match="must yield at least one batch, got an empty loader"):
-        fit(model, loader, optimizer=sgd(model), epochs=1, progress=False)
-
-
-def test_an_empty_loader_cannot_be_evaluated():
-    for loader in ([], iter([])):
-        with pytest.raises(ValueError, match="must yield at least one batch"):
-            evaluate(make_model(), loader)
-
-
-IMAGES = torch.rand(5, 1, 6, 6)
-
-
-@pytest.mark.parametrize(
-    ("batch", "error", "message"),
-    [
-        ((IMAGES, torch.tensor([0, 1, 2, 3, 4])), ValueError, "lie in 0..3 for 4 classes"),
-        ((IMAGES, torch.tensor([0, 1, 2, 3, -1])), ValueError, "from -1 to 3"),
-        ((IMAGES, torch.rand(5)), TypeError, "int64, got torch.float32"),
-        ((IMAGES, torch.eye(5)[:, :4]), ValueError, "one-hot"),
-        ((IMAGES, torch.tensor([0, 1, 2])), ValueError, "5 logits and 3 labels"),
-        (((IMAGES * 255).byte(), torch.tensor([0, 1, 2, 3, 0])), TypeError, r"float\(\) / 255"),
-    ],
-)
-def test_bad_batches_are_refused_and_the_weights_kept(batch, error, message):
-    model = make_model()
-    before = copy.deepcopy(model.state_dict())
-    for call in (
-        lambda: fit(model, [batch], optimizer=sgd(model), epochs=1, progress=False),
-        lambda: evaluate(model, [batch]),
-    ):
-        with pytest.raises(error, match=message):
-            call()
-    for name, tensor in model.state_dict().items():
-        torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
-
-
-def test_labels_of_a_batchloader_are_checked_against_the_logits():
-    images, labels = make_data()
-    loader = BatchLoader(images, labels + 1, 32)
-    with pytest.raises(ValueError, match=r"lie in 0\.\.3 for 4 classes, got values up to 4"):
-        evaluate(make_model(), loader)
-
-
-def test_a_loss_that_is_not_one_number_is_refused():
-    model = make_model()
-    with pytest.raises(ValueError, match=r"loss_fn must return one number, got shape \(32,\)"):
-        evaluate(model, make_loader(), nn.CrossEntropyLoss(reduction="none"))
-
-
-def test_a_model_that_lies_in_two_places_is_refused():
-    model = make_model()
-    model[3].to("meta")
-    with pytest.raises(ValueError, match="model must lie on one device, got parts on cpu, meta"):
-        evaluate(model, make_loader())
-    with pytest.raises(ValueError, match="real weights"):
-        evaluate(make_model().to("meta"), make_loader())
 
 
 @pytest.fixture
@@ -303,40 +318,7 @@ def test_the_default_device_of_the_reader_is_not_ours(tmp_path):
     assert evaluate(model, loader).loss < expected.test_loss[-1]
 
 
-@pytest.mark.usefixtures("settings_of_the_reader")
-def test_a_model_of_another_dtype_is_named():
-    torch.set_default_dtype(torch.float64)
-    model = make_model()
-    message = (
-        r"images are torch.float32 but the model's parameters are torch.float64: "
-        r"model.to\(torch.float32\) makes them alike"
-    )
-    for call in (
-        lambda: fit(model, make_loader(), optimizer=sgd(model), epochs=1, progress=False),
-        lambda: evaluate(model, make_loader()),
-        lambda: evaluate(nn.Sequential(nn.Conv2d(1, 4, 6), nn.Flatten()), make_loader()),
-    ):
-        with pytest.raises(TypeError, match=message):
-            call()
-    assert evaluate(model.to(torch.float32), make_loader()).accuracy >= 0
-
-
-def test_a_model_that_converts_for_itself_may_be_of_another_dtype():
-    class Double(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inner = make_model().double()
-
-        def forward(self, images):
-            return self.inner(images.double())
-
-    assert evaluate(Double(), make_loader()).loss == pytest.approx(
-        evaluate(make_model(), make_loader()).loss, rel=1e-5
-    )
-    broken = Double()
-    broken.inner[1] = nn.Linear(35, 16).double()
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        evaluate(broken, make_loader())
+# Ctrl-C
 
 
 class RaisesAfter:
@@ -387,6 +369,147 @@ def test_a_real_ctrl_c_from_outside(tmp_path):
     assert "Traceback" not in errors.read_text()
 
 
+class PressesWhileItIsSaved(nn.Linear):
+    """A model that presses Ctrl-C while its second epoch is being saved."""
+
+    def __init__(self, loader, times):
+        super().__init__(36, 4)
+        self.loader, self.times, self.pressed = loader, times, 0
+
+    def forward(self, images):
+        return super().forward(images.flatten(1))
+
+    def get_extra_state(self):
+        while self.loader.epoch == 2 and self.pressed < self.times:
+            self.pressed += 1
+            signal.raise_signal(signal.SIGINT)
+        return torch.tensor(0)
+
+    def set_extra_state(self, state):
+        pass
+
+
+@pytest.mark.parametrize(("times", "kept"), [(1, 2), (2, 1)])
+def test_ctrl_c_waits_until_the_epoch_is_saved_but_not_twice(
+    times, kept, tmp_path, capsys, ctrl_c_arrives
+):
+    loader, path = make_loader(), tmp_path / "a.pt"
+    model = PressesWhileItIsSaved(loader, times)
+    history = fit(model, loader, make_loader(), optimizer=sgd(model), epochs=5, checkpoint=path)
+    assert model.pressed == times
+    assert history.interrupted
+    assert_in_step(asdict(history), asdict(load_checkpoint(path).history), kept)
+    assert f"stopped by Ctrl-C: {kept} of 5 epochs are whole" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    again = fit(model, loader, make_loader(), optimizer=sgd(model), epochs=5, checkpoint=path)
+    assert again.epochs == 5 and not again.interrupted
+
+
+def test_ctrl_c_twice_when_the_file_is_in_its_place_already(tmp_path, monkeypatch, ctrl_c_arrives):
+    """The moment that nobody hits by chance: the history must have the epoch too."""
+    loader, path, replace = make_loader(), tmp_path / "a.pt", os.replace
+
+    def replace_and_press(*arguments, **options):
+        replace(*arguments, **options)
+        if loader.epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(os, "replace", replace_and_press)
+    model = make_model()
+    history = fit(model, loader, make_loader(), optimizer=sgd(model), epochs=5, checkpoint=path)
+    assert history.interrupted
+    assert_in_step(asdict(history), asdict(load_checkpoint(path).history), 2)
+
+
+def assert_in_step(history, kept, epochs):
+    """Both have the same figures, of so many whole epochs."""
+    assert {len(figures) for figures in history.values() if isinstance(figures, list)} == {epochs}
+    assert history | {"interrupted": False} == kept
+
+
+class TellsWhenItBegins(BatchLoader):
+    began = None
+
+    def __iter__(self):
+        self.began.set()
+        return super().__iter__()
+
+
+def pressed_at_random(folder, rounds, presses):
+    """What each training left at which Ctrl-C was pressed: the history and the file's, or None."""
+    chance, left = random.Random(presses), []
+
+    def train(path, loader, epochs):
+        model = make_model()
+        run = {"optimizer": sgd(model), "checkpoint": path, "progress": False}
+        return fit(model, loader, make_loader(8), epochs=epochs, **run)
+
+    start = time.perf_counter()
+    train(Path(folder, "timed.pt"), make_loader(32), 5)
+    epoch = (time.perf_counter() - start) / 5
+    for number in range(rounds):
+        path, loader = Path(folder, f"{number}.pt"), TellsWhenItBegins(*make_data(32), 16)
+        loader.began, ended = threading.Event(), threading.Event()
+        moments = [chance.uniform(0, 5 * epoch)] + [chance.uniform(0, epoch / 4)] * (presses - 1)
+        hand = threading.Thread(target=press, args=(moments, loader.began, ended))
+        history = None
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            hand.start()
+            history = train(path, loader, 100_000)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        ended.set()
+        hand.join()
+        in_file = load_checkpoint(path)
+        left.append((history and asdict(history), asdict(in_file.history), in_file.epoch))
+    return left
+
+
+def press(moments, began, ended):
+    began.wait()
+    for moment in moments:
+        time.sleep(moment)
+        os.kill(os.getpid(), signal.SIGINT)
+    while not ended.wait(10):  # Python may lose one, as in the last breath of an object
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there os.kill ends the process")
+def test_ctrl_c_at_any_moment_leaves_history_and_file_in_step(tmp_path):
+    left = result_of(pressed_at_random, tmp_path, 25, 1)
+    for history, kept, epoch in left:
+        assert history["interrupted"]
+        assert_in_step(history, kept, epoch)
+    assert len({epoch for _, _, epoch in left}) > 1  # the moments were different ones
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there os.kill ends the process")
+def test_ctrl_c_twice_at_any_moment_leaves_history_and_file_in_step(tmp_path):
+    """The second one may end `fit` without its history; then the file has it."""
+    for history, kept, epoch in result_of(pressed_at_random, tmp_path, 20, 2):
+        assert_in_step(history or kept, kept, epoch)
+
+
+def test_a_training_in_another_thread_than_the_main_one(tmp_path):
+    """As in an application with windows: Python gives it no Ctrl-C to wait for."""
+    model, histories = make_model(), []
+
+    def train():
+        run = {"optimizer": sgd(model), "checkpoint": tmp_path / "a.pt", "progress": False}
+        histories.append(fit(model, make_loader(), epochs=2, **run))
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    assert histories[0].epochs == load_checkpoint(tmp_path / "a.pt").epoch == 2
+
+
+# What it needs
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
 def test_training_on_the_full_set_stays_under_1_5_gb_and_keeps_no_batch(say):
     """If each batch left 16 MB of activations behind, a notebook in a small machine would end."""
@@ -418,14 +541,6 @@ def test_training_on_the_full_set_stays_under_1_5_gb_and_keeps_no_batch(say):
     say(f"peak memory {peak / 1e9:.2f} GB")
     assert peak < 1.5e9
     assert peak - first < 0.05e9
-
-
-def test_history_starts_empty_and_metrics_unpack():
-    loss, accuracy = Metrics(0.5, 0.9)
-    history = History()
-    assert history.epochs == 0
-    history.add(Metrics(loss, accuracy), None, 1.0)
-    assert (history.epochs, history.train_loss, history.test_loss) == (1, [0.5], [])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")

@@ -8,10 +8,12 @@ import os
 import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
 import tomllib
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -398,9 +400,25 @@ def test_a_folder_or_a_link_of_a_chapters_name_stays(copied):
         (copied / "workbook" / "02_two.ipynb").symlink_to(copied / "unplugged" / "two.ipynb")
     except OSError:
         pytest.skip("this system makes no symbolic links")
-    assert set(tool.refresh(copied).values()) == {"outdated"}
+    said = tool.report(tool.refresh(copied))
     assert (copied / "workbook" / "01_one.ipynb").is_dir()
     assert (copied / "workbook" / "02_two.ipynb").is_symlink()
+    assert "can be read from 01_one.ipynb, 02_two.ipynb in workbook/: is it a folder" in said
+    assert "You have worked in" not in said
+
+
+def test_a_link_to_a_copy_on_another_disk_stays_a_link(copied, tmp_path):
+    """And the copy there, which git could not see, follows the project."""
+    elsewhere, link = tmp_path / "01.ipynb", copied / "workbook" / "01_one.ipynb"
+    link.rename(elsewhere)
+    try:
+        link.symlink_to(elsewhere)
+    except OSError:
+        pytest.skip("this system makes no symbolic links")
+    put_page(copied, "01_one.ipynb", "x = 2")
+    assert tool.refresh(copied)["01_one.ipynb"] == "updated"
+    assert link.is_symlink() and "x = 2" in elsewhere.read_text(encoding="utf-8")
+    assert set(tool.refresh(copied).values()) == {"current"}
 
 
 # Kills, and others at the same time ---------------------------------------------------------------
@@ -571,10 +589,21 @@ def jupyterlab(root, home):
                 break
             time.sleep(0.1)
         assert found, text
+        wait_for(found[1])
         yield found[1], text
     finally:
         process.terminate()
         process.wait(30)
+
+
+def wait_for(address):
+    """JupyterLab says its address before it listens there."""
+    url = urllib.parse.urlsplit(address)
+    for _ in range(600):
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection((url.hostname, url.port), timeout=30).close()
+            return
+        time.sleep(0.1)
 
 
 def fetch(address):

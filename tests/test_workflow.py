@@ -24,6 +24,11 @@ def step(name):
     return found
 
 
+def step_with(setting):
+    (found,) = (step for step in JOB["steps"] if setting in step.get("with", {}))
+    return found
+
+
 def run_step(name, folder, **variables):
     """Run a step's script in a folder, as the workflow does."""
     subprocess.run(
@@ -57,6 +62,13 @@ def test_workflow_runs_everywhere_and_weekly():
     triggers = WORKFLOW[True]  # YAML reads the key `on` as true
     assert {"push", "pull_request", "schedule"} <= set(triggers)
     assert WORKFLOW["permissions"] == {"contents": "read"}
+
+
+def test_what_the_caches_depend_on_exists():
+    """The hash of a file that is not there never changes, and nor would the cached data set."""
+    names = re.findall(r"hashFiles\('(.*?)'\)", read(".github/workflows/ci.yml"))
+    names += step_with("cache-dependency-path")["with"]["cache-dependency-path"].split()
+    assert names and all((ROOT / name).is_file() for name in names)
 
 
 def test_workflow_calls_make_targets():

@@ -1,0 +1,277 @@
+"""Charts of what was measured: each function takes data, returns Axes, never touches a model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from helpers.metrics import History
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart (their yellow is too pale for
+# a line); each with a dash of its own, so that a grey print still works.
+COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+DASHES = ["-", "--", "-.", ":"]
+LOOKS: list[Any] = [{"color": c, "linestyle": DASHES[k % 4]} for k, c in enumerate(COLORS * 4)]
+
+# Titles and names such as "100 %" and "w_1" are plain text: a reader whose own settings send all
+# text through TeX would get errors, or no picture at all where TeX is missing.
+plt.rcParams["text.usetex"] = False
+
+
+def plot_losses(
+    losses: Sequence[float] | Mapping[str, Sequence[float]],
+    *,
+    title: str,
+    xlabel: str = "step",
+    ylabel: str = "loss",
+    log: bool = True,
+    start: int = 0,
+    ax: Axes | None = None,
+) -> Axes:
+    """Plot one curve, or several by name, over the steps or epochs at which they were taken.
+
+    Used from notebook 02 on.
+
+    Args:
+        losses: numbers, or a dict from name to numbers, all equally long.
+        title: the picture's title.
+        xlabel: what a step is.
+        ylabel: what the numbers are.
+        log: draw the vertical axis on a log scale.
+        start: the number of the first step (1 for epochs).
+        ax: where to draw; a new picture if None.
+
+    Raises:
+        ValueError: there is nothing to plot, or the curves are not equally long.
+    """
+    curves = losses if isinstance(losses, Mapping) else {ylabel: losses}
+    lengths = {label: len(values) for label, values in curves.items()}
+    if len(set(lengths.values())) != 1 or 0 in lengths.values():
+        raise ValueError(f"losses must be equally long, at least one value each, got {lengths}")
+    ax = _axes(ax)
+    for (label, values), look in zip(curves.items(), cycle(LOOKS), strict=False):
+        steps = range(start, start + len(values))
+        ax.plot(steps, values, marker="." if len(values) <= 30 else None, label=label, **look)
+    if len(curves) > 1:
+        ax.legend(frameon=False, fontsize="small")
+    scale = "log" if log else "linear"
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale=scale)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def plot_history(history: "History", *, title: str, ax: Axes | None = None) -> Axes:
+    """Plot training loss, training accuracy and test accuracy (where there is one) by epoch.
+
+    Built in notebook 11. Loss and accuracies share one axis, as both start near their worst.
+
+    Raises:
+        ValueError: the history is empty, or its lists are not equally long.
+    """
+    curves = {"train loss": history.train_loss, "train accuracy": history.train_accuracy}
+    if history.test_accuracy:
+        curves["test accuracy"] = history.test_accuracy
+    words = "loss (nats), accuracy (0 to 1)"
+    ax = plot_losses(curves, title=title, xlabel="epoch", ylabel=words, log=False, start=1, ax=ax)
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+def plot_bars(
+    values: Mapping[str, float], *, title: str, xlabel: str, ax: Axes | None = None
+) -> Axes:
+    """Draw one horizontal bar for each name, the first on top, with its number at the end.
+
+    Built in notebook 14, for where the time of a training step goes.
+
+    Args:
+        values: from a name to a number, 0 or more.
+        title: the picture's title.
+        xlabel: what the numbers are.
+        ax: where to draw; a new picture if None.
+
+    Raises:
+        ValueError: there is nothing to draw, or a number is negative or not finite.
+    """
+    numbers = np.array(list(values.values()), dtype=float)
+    if not len(numbers) or not np.isfinite(numbers).all() or (numbers < 0).any():
+        raise ValueError(f"values must hold finite numbers, 0 or more, got {dict(values)}")
+    ax = _axes(ax, (5.4, 0.28 * len(numbers) + 0.9))
+    bars = ax.barh(list(values), numbers, color=COLORS[0])
+    ax.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
+    ax.invert_yaxis()
+    ax.set(title=title, xlabel=xlabel, xlim=(0, 1.15 * (numbers.max() or 1)))
+    ax.tick_params(axis="y", labelsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def plot_paths(
+    height: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    paths: Mapping[str, Sequence[Sequence[float]]],
+    *,
+    title: str,
+    xlim: tuple[float, float],
+    ylim: tuple[float, float],
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw paths over the contour lines of a landscape; a ring marks a beginning, a square an end.
+
+    Used in notebook 06, for the ways of several optimizers through a valley.
+
+    Args:
+        height: the landscape, from arrays of x and y to their heights.
+        paths: from a name to the points (x, y) visited, in order.
+        title: the picture's title.
+        xlim: the left and the right border.
+        ylim: the lower and the upper border.
+        ax: where to draw; a new picture if None.
+
+    Raises:
+        ValueError: there is no path, or a path is not a row of pairs of numbers.
+    """
+    rows = {name: np.asarray(points, dtype=float) for name, points in paths.items()}
+    shapes = {name: row.shape for name, row in rows.items()}
+    if not rows or any(len(s) != 2 or s[0] == 0 or s[1] != 2 for s in shapes.values()):
+        raise ValueError(f"paths must hold points (x, y) for each name, got shapes {shapes}")
+    ax = _axes(ax, (5.4, 3.6))
+    x, y = np.meshgrid(np.linspace(*xlim, 200), np.linspace(*ylim, 200))
+    z = height(x, y)
+    levels = z.min() + np.ptp(z) * (np.arange(1, 12) / 12) ** 2  # closer together where it is low
+    ax.contour(x, y, z, levels=levels, colors="#bbbbbb", linewidths=0.7)
+    for (name, row), look in zip(rows.items(), cycle(LOOKS), strict=False):
+        ax.plot(*row.T, marker=".", markersize=4, lw=1.3, label=name, **look)
+        ax.plot(*row[0], "o", color="black", fillstyle="none", markersize=8, label="_start")
+        ax.plot(*row[-1], "s", color=look["color"], markersize=5, label="_end")
+    below: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
+    ax.legend(frameon=False, fontsize="small", ncol=3, **below)
+    ax.set(title=title, xlabel="w[0]", ylabel="w[1]", xlim=xlim, ylim=ylim)
+    return ax
+
+
+def plot_confusion_matrix(
+    matrix: Tensor, class_names: Sequence[str], *, title: str, ax: Axes | None = None
+) -> Axes:
+    """Draw a confusion matrix: rows are the true classes, shades the share of each row.
+
+    Built in notebook 11.
+
+    Args:
+        matrix: (C, C) counts, from `helpers.metrics.confusion_matrix`.
+        class_names: C names.
+        title: the picture's title.
+        ax: where to draw; a new picture if None.
+
+    Raises:
+        ValueError: the matrix is not square, or the names are not C.
+    """
+    counts = matrix.detach().cpu().numpy()
+    ticks = range(len(class_names))
+    if counts.shape != (len(ticks), len(ticks)):
+        wanted = f"(C, C) for {len(ticks)} class names"
+        raise ValueError(f"matrix must have shape {wanted}, got {counts.shape}")
+    ax = _axes(ax, (5.6, 5.0))
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.argwhere(counts):
+        ink, text = "white" if shares[row, column] > 0.5 else "black", str(counts[row, column])
+        ax.text(column, row, text, ha="center", va="center", fontsize=7, color=ink)
+    ax.set_xticks(ticks, class_names, rotation=45, ha="right", fontsize=8)
+    ax.set_yticks(ticks, class_names, fontsize=8)
+    ax.set(title=title, xlabel="predicted", ylabel="true")
+    return ax
+
+
+def show_images(
+    images: Tensor, titles: Sequence[str] | None = None, *, title: str, columns: int = 10
+) -> np.ndarray:
+    """Show images in a grid, brightest pixel of the type (255 or 1) in white.
+
+    Built in notebook 11.
+
+    Args:
+        images: (N, H, W) or (N, 1, H, W), uint8 or float in [0, 1].
+        titles: one line above each image, or more.
+        title: the picture's title.
+        columns: how many images stand side by side.
+
+    Returns:
+        The Axes, one an image, (N,).
+
+    Raises:
+        ValueError: no images, another shape, or not one title for each.
+    """
+    pixels = _grey(images, "images")
+    lines = [""] * len(pixels) if titles is None else titles
+    if len(lines) != len(pixels):
+        raise ValueError(f"titles must be one for each of {len(pixels)} images, got {len(lines)}")
+    tallest = max(len(line.splitlines()) for line in lines)
+    white = 255 if pixels.dtype == np.uint8 else 1.0
+    axes = _show_each(
+        pixels, columns, 0.95 + 0.12 * tallest, title, cmap="gray", vmin=0, vmax=white
+    )
+    for ax, line in zip(axes, lines, strict=True):
+        ax.set_title(line, fontsize=7)
+    return axes
+
+
+def plot_filters(weights: Tensor, *, title: str, columns: int = 8) -> np.ndarray:
+    """Draw convolution kernels, blue for negative weights, white for 0, red for positive.
+
+    Built in notebook 11. One scale serves all kernels, so that their strengths compare.
+
+    Args:
+        weights: (C_out, 1, kH, kW) or (N, kH, kW).
+        title: the picture's title.
+        columns: how many kernels stand side by side.
+
+    Returns:
+        The Axes, one a kernel, (N,).
+
+    Raises:
+        ValueError: no kernels, or another shape.
+    """
+    kernels = _grey(weights, "weights")
+    bound = float(np.abs(kernels).max()) or 1.0
+    axes = _show_each(kernels, columns, 0.95, title, cmap="RdBu_r", vmin=-bound, vmax=bound)
+    axes[0].figure.colorbar(axes[0].images[0], ax=list(axes), shrink=0.8, label="weight")
+    return axes
+
+
+def _axes(ax: Axes | None, size: tuple[float, float] = (4.6, 3.2)) -> Axes:
+    return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
+def _grey(images: Tensor, name: str) -> np.ndarray:
+    """Return (N, H, W); complain about other shapes than this and (N, 1, H, W)."""
+    pixels = images.detach().cpu()
+    if pixels.ndim == 4 and pixels.shape[1] == 1:
+        pixels = pixels[:, 0]
+    if pixels.ndim != 3 or len(pixels) == 0:
+        shapes = "(N, H, W) or (N, 1, H, W)"
+        raise ValueError(f"{name} must have shape {shapes}, got {tuple(images.shape)}")
+    return pixels.numpy()
+
+
+def _show_each(
+    pictures: np.ndarray, columns: int, row_height: float, title: str, **colours: Any
+) -> np.ndarray:
+    """Show pictures on bare Axes, row by row, and return these."""
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    size = (0.85 * columns, row_height * rows + 0.4)
+    figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    figure.suptitle(title)
+    for ax in grid.flat:
+        ax.axis("off")
+    axes = grid.flat[: len(pictures)]
+    for ax, picture in zip(axes, pictures, strict=True):
+        ax.imshow(picture, **colours)
+    return axes

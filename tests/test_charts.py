@@ -1,0 +1,232 @@
+"""helpers.charts: what is drawn is what was given, and nothing is drawn from nothing."""
+
+import os
+import re
+import subprocess
+import sys
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from helpers.charts import (
+    plot_bars,
+    plot_confusion_matrix,
+    plot_filters,
+    plot_history,
+    plot_losses,
+    plot_paths,
+    show_images,
+)
+from helpers.metrics import History
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def drawn(ax):
+    return {line.get_label(): list(line.get_ydata()) for line in ax.get_lines()}
+
+
+def make_history(epochs=3):
+    falling = [1 / (k + 1) for k in range(epochs)]
+    rising = [k / 10 for k in range(epochs)]
+    return History(falling, rising, falling, rising, [1.0] * epochs)
+
+
+def test_plot_losses_draws_the_curves_it_is_given():
+    ax = plot_losses({"a": [3.0, 2.0], "b": [2.0, 1.0]}, title="Two runs")
+    assert drawn(ax) == {"a": [3.0, 2.0], "b": [2.0, 1.0]}
+    assert (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == ("Two runs", "step", "loss")
+    assert ax.get_yscale() == "log"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_plot_losses_takes_one_curve_and_an_axes():
+    _, mine = plt.subplots()
+    ax = plot_losses([3.0, 2.0], title="One", log=False, start=1, ax=mine)
+    assert ax is mine and ax.get_legend() is None
+    assert list(ax.get_lines()[0].get_xdata()) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ([], "at least one value each, got {'loss': 0}"),
+        ({}, "at least one value each, got {}"),
+        ({"a": [], "b": []}, "at least one value each, got {'a': 0, 'b': 0}"),
+        (
+            {"a": [1.0], "b": [1.0, 2.0]},
+            "equally long, at least one value each, got {'a': 1, 'b': 2}",
+        ),
+    ],
+)
+def test_plot_losses_refuses_nothing_and_unequal_lengths(losses, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        plot_losses(losses, title="no")
+
+
+def test_plot_history_draws_loss_and_both_accuracies():
+    history = make_history()
+    ax = plot_history(history, title="A run")
+    assert drawn(ax) == {
+        "train loss": history.train_loss,
+        "train accuracy": history.train_accuracy,
+        "test accuracy": history.test_accuracy,
+    }
+    history.test_loss, history.test_accuracy = [], []
+    assert set(drawn(plot_history(history, title="No test"))) == {"train loss", "train accuracy"}
+
+
+def test_plot_history_refuses_empty_and_unequal():
+    with pytest.raises(ValueError, match=r"at least one value each, got \{'train loss': 0"):
+        plot_history(History(), title="no")
+    history = make_history()
+    history.test_accuracy.pop()
+    with pytest.raises(ValueError, match="equally long"):
+        plot_history(history, title="no")
+
+
+@pytest.mark.parametrize("shape", [(7, 28, 28), (7, 1, 28, 28)])
+def test_show_images_shows_each_image_once(shape):
+    images = torch.randint(256, shape, dtype=torch.uint8)
+    axes = show_images(images, [str(k) for k in range(7)], title="Seven", columns=4)
+    assert len(axes) == 7
+    for ax, image in zip(axes, images.reshape(7, 28, 28), strict=True):
+        np.testing.assert_array_equal(ax.get_images()[0].get_array(), image.numpy())
+        assert ax.get_images()[0].get_clim() == (0, 255)
+    assert axes[0].figure.get_suptitle() == "Seven"
+
+
+@pytest.mark.parametrize("shape", [(0, 28, 28), (28, 28), (3, 3, 28, 28)])
+def test_show_images_refuses_other_shapes(shape):
+    with pytest.raises(ValueError, match="images must have shape"):
+        show_images(torch.zeros(shape), title="no")
+
+
+def test_show_images_wants_one_title_each():
+    with pytest.raises(ValueError, match="one for each of 3 images, got 2"):
+        show_images(torch.zeros(3, 4, 4), ["a", "b"], title="no")
+
+
+def test_plot_confusion_matrix_writes_the_counts():
+    matrix = torch.tensor([[5, 1], [0, 9]])
+    ax = plot_confusion_matrix(matrix, ["cat", "dog"], title="Pets")
+    texts = {text.get_position(): text.get_text() for text in ax.texts}
+    assert texts == {(0, 0): "5", (1, 0): "1", (1, 1): "9"}
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
+    with pytest.raises(ValueError, match="for 3 class names"):
+        plot_confusion_matrix(matrix, ["a", "b", "c"], title="no")
+
+
+def test_plot_filters_centres_its_colours_on_zero():
+    weights = torch.randn(6, 1, 5, 5, requires_grad=True)
+    axes = plot_filters(weights, title="Six")
+    assert len(axes) == 6
+    low, high = axes[0].get_images()[0].get_clim()
+    assert low == -high and high == pytest.approx(weights.abs().max().item())
+    assert weights.grad is None
+    with pytest.raises(ValueError, match=r"weights must have shape .* got \(16, 6, 5, 5\)"):
+        plot_filters(torch.randn(16, 6, 5, 5), title="no")
+
+
+def bowl(x, y):
+    return x**2 + y**2
+
+
+def test_plot_paths_draws_each_path_and_its_start():
+    paths = {"a": [(0.0, 1.0), (2.0, 3.0)], "b": [[1.0, 1.0], [0.5, 0.5], [0.0, 0.0]]}
+    ax = plot_paths(bowl, paths, title="Two ways", xlim=(-1, 3), ylim=(-2, 4))
+    lines = {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines()}
+    assert lines.pop("_start") == [[1.0, 1.0]]  # the last one; each path has its own
+    assert lines.pop("_end") == [[0.0, 0.0]]
+    assert lines == {name: [list(point) for point in path] for name, path in paths.items()}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    assert (ax.get_xlim(), ax.get_ylim(), ax.get_title()) == ((-1, 3), (-2, 4), "Two ways")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("w[0]", "w[1]")
+    assert len(ax.collections) > 0
+
+
+def test_plot_paths_takes_an_axes_and_six_paths_look_different():
+    _, mine = plt.subplots()
+    paths = {str(k): [(k, 0.0), (k, 1.0)] for k in range(6)}
+    assert plot_paths(bowl, paths, title="Six", xlim=(0, 5), ylim=(0, 1), ax=mine) is mine
+    named = [line for line in mine.get_lines() if not line.get_label().startswith("_")]
+    assert len({(line.get_color(), line.get_linestyle()) for line in named}) == 6
+
+
+@pytest.mark.parametrize("paths", [{}, {"a": []}, {"a": [1.0, 2.0]}, {"a": [(1.0, 2.0, 3.0)]}])
+def test_plot_paths_refuses_what_is_no_path(paths):
+    with pytest.raises(ValueError, match=r"points \(x, y\) for each name"):
+        plot_paths(bowl, paths, title="no", xlim=(0, 1), ylim=(0, 1))
+
+
+def test_plot_bars_draws_one_bar_a_name_with_its_number():
+    ax = plot_bars({"forward": 12.5, "backward": 25.0, "update": 0.0}, title="A step", xlabel="ms")
+    assert [bar.get_width() for bar in ax.patches] == [12.5, 25.0, 0.0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["forward", "backward", "update"]
+    assert [text.get_text() for text in ax.texts] == ["12.5", "25", "0"]
+    assert ax.yaxis_inverted() and ax.get_xlim()[1] > 25
+    assert (ax.get_title(), ax.get_xlabel()) == ("A step", "ms")
+
+
+@pytest.mark.parametrize("values", [{}, {"a": -1.0}, {"a": float("nan")}, {"a": float("inf")}])
+def test_plot_bars_refuses_what_is_no_length(values):
+    with pytest.raises(ValueError, match="finite numbers, 0 or more"):
+        plot_bars(values, title="no", xlabel="ms")
+
+
+IMPORT = """
+import sys
+import matplotlib.pyplot, numpy, torch
+
+for room in "charts", "diagrams", "graphs":
+    before = set(sys.modules)
+    __import__(f"helpers.{room}")
+    print(*sorted(set(sys.modules) - before))
+"""
+FREE = {*sys.stdlib_module_names, "matplotlib", "mpl_toolkits", "numpy", "torch"}
+
+
+def test_importing_the_rooms_of_pictures_loads_nothing_that_they_do_not_need():
+    lines = subprocess.check_output([sys.executable, "-c", IMPORT], text=True).splitlines()
+    charts, diagrams, graphs = (
+        {name for name in line.split() if name.partition(".")[0] not in FREE} for line in lines
+    )
+    assert charts == {"helpers", "helpers.charts"}
+    assert diagrams == {"helpers.diagrams"}
+    assert {name for name in graphs if not name.startswith("networkx")} == {"helpers.graphs"}
+
+
+IN_TEX = """
+import matplotlib
+assert matplotlib.rcParams["text.usetex"]
+import torch
+from helpers.graphs import draw_graph
+from helpers.charts import plot_losses
+
+plot_losses({"w_1 & w_2": [3.0, 2.0], "100 %": [1.0, 2.0]}, title="#1").figure.savefig("curves.png")
+w_1 = torch.ones(1, requires_grad=True)
+draw_graph(w_1 + 1, {"w_1": w_1}, title="100 %").figure.savefig("graph.png")
+"""
+
+
+def test_pictures_do_not_go_through_the_readers_tex(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nbackend: Agg\n")
+    drawing = subprocess.run(
+        [sys.executable, "-c", IN_TEX],
+        cwd=tmp_path,  # Matplotlib reads the settings that lie in the working directory first
+        env=os.environ | {"MPLBACKEND": "Agg", "PATH": ""},  # nor is there a TeX
+        capture_output=True,
+        text=True,
+    )
+    assert drawing.returncode == 0, drawing.stderr
+    assert (tmp_path / "curves.png").exists() and (tmp_path / "graph.png").exists()

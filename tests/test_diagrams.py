@@ -1,0 +1,190 @@
+"""helpers.diagrams: a picture says what torch computes, all of it, and readably."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from helpers.diagrams import draw_broadcast, draw_channels, draw_windows, show_grids
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+COLUMN, ROW = torch.tensor([[0], [10], [20]]), torch.tensor([1, 2, 3, 4])
+
+
+def numbers(ax):
+    """The numbers on a picture, in the order of their cells."""
+    texts = [text.get_text().replace("−", "-") for text in ax.texts]
+    return [float(text) for text in texts if text.lstrip("-")[:1].isdigit()]
+
+
+def words(ax):
+    return [text.get_text() for text in ax.texts if not text.get_text().lstrip("−-")[:1].isdigit()]
+
+
+def test_draw_broadcast_writes_the_copies_and_the_sum():
+    ax = draw_broadcast(COLUMN, ROW, title="A table")
+    grids = COLUMN.expand(3, 4), ROW.expand(3, 4), COLUMN + ROW
+    assert numbers(ax) == torch.cat([grid.flatten() for grid in grids]).tolist()
+    assert words(ax) == ["a\n(3, 1)", "+", "b\n(4,)", "=", "a + b\n(3, 4)"]
+    assert ax.get_title() == "A table"
+
+
+def test_draw_broadcast_leaves_copies_pale():
+    ax = draw_broadcast(COLUMN, ROW, title="A table")
+    pale = [patch.get_facecolor() == (1, 1, 1, 1) for patch in ax.patches]
+    assert [sum(pale[k : k + 12]) for k in (0, 12, 24)] == [3 * 3, 2 * 4, 0]
+    assert [pale[0], pale[1], pale[12], pale[16]] == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("shape_a", "shape_b"),
+    [((), ()), ((3,), ()), ((2, 1), ()), ((6, 6), (6, 6)), ((1, 5), (2, 1)), ((1,), (6, 1))],
+)
+@pytest.mark.parametrize("value", [1.5, -1234.5678])
+def test_draw_broadcast_keeps_every_number_inside_its_cell(shape_a, shape_b, value):
+    ax = draw_broadcast(torch.full(shape_a, value), torch.full(shape_b, value), title="Fits")
+    ax.figure.canvas.draw()
+    page = ax.figure.bbox
+    for text in ax.texts:
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
+    written = [text for text in ax.texts if text.get_text()[-1:].isdigit()]
+    for text, patch in zip(written, ax.patches, strict=True):
+        cell, box = patch.get_window_extent(), text.get_window_extent()
+        assert cell.x0 < box.x0 and box.x1 < cell.x1 and cell.y0 < box.y0 and box.y1 < cell.y1
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        (torch.ones(2, 2, 2), ROW, r"at most two axes.* got shapes \(2, 2, 2\) and \(4,\)"),
+        (torch.ones(3), ROW, r"equal or 1 seen from the right.* got shapes \(3,\) and \(4,\)"),
+        (torch.ones(7, 1), ROW, r"at most 6 rows and columns, got shapes \(7, 1\) and \(4,\)"),
+        (torch.ones(0), ROW[:1], r"got shapes \(0,\) and \(1,\)"),
+    ],
+)
+def test_draw_broadcast_refuses_what_it_cannot_draw(a, b, message):
+    with pytest.raises(ValueError, match=message):
+        draw_broadcast(a, b, title="no")
+
+
+def test_show_grids_writes_small_numbers_names_and_signs():
+    grids = {"x": torch.tensor([[1.0, -2.0]]), "k": torch.tensor([[0.25]]), "y": torch.zeros(2, 2)}
+    ax = show_grids(grids, title="Three", signs="⋆=")
+    assert [text.get_text() for text in ax.texts][5:] == ["1", "−2", "0.25", "0", "0", "0", "0"]
+    assert words(ax) == ["x", "⋆", "k", "=", "y"]
+    assert ax.get_title() == "Three"
+    for mesh, grid in zip(ax.collections, grids.values(), strict=True):
+        np.testing.assert_array_equal(np.asarray(mesh.get_array()).ravel(), grid.flatten())
+        low, high = mesh.get_clim()
+        assert low == -high and high >= grid.abs().max()
+
+
+def test_show_grids_leaves_the_numbers_out_of_large_grids():
+    weights = torch.randn(9, 9, requires_grad=True)
+    ax = show_grids({"w": weights}, title="Large")
+    assert [text.get_text() for text in ax.texts if text.get_text()] == ["w"]
+    assert weights.grad is None
+
+
+@pytest.mark.parametrize("shapes", [[(6, 6), (3, 3)], [(28, 28)] * 4, [(1, 1)], [(16, 36)] * 2])
+@pytest.mark.parametrize("columns", [8, 1])
+def test_show_grids_keeps_everything_on_the_page_and_apart(shapes, columns):
+    grids = {f"a grid {k}": torch.full(shape, -1234.5678) for k, shape in enumerate(shapes)}
+    ax = show_grids(grids, title="Fits", columns=columns)
+    ax.figure.canvas.draw()
+    page = ax.figure.bbox
+    boxes = [mesh.get_window_extent() for mesh in ax.collections]
+    names = [text.get_window_extent() for text in ax.texts if text.get_text() in grids]
+    for box in boxes + names:
+        assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1
+        assert page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1
+    assert not any(name.overlaps(box) for name in names for box in boxes)
+    assert len(names) == len(shapes)
+
+
+@pytest.mark.parametrize(
+    ("grids", "signs", "message"),
+    [
+        ({}, "", "at least one matrix"),
+        ({"a": torch.ones(3)}, "", r"got shapes \{'a': \(3,\)\}"),
+        ({"a": torch.ones(0, 2)}, "", "with entries"),
+        ({"a": torch.ones(1, 1)}, "+", "one fewer than the 1 grids"),
+    ],
+)
+def test_show_grids_refuses_what_is_no_matrix(grids, signs, message):
+    with pytest.raises(ValueError, match=message):
+        show_grids(grids, title="no", signs=signs)
+
+
+def dots_of(ax):
+    """The input cells, (row, column), that each window reads."""
+    return [
+        sorted((int(np.floor(y)), int(np.floor(x))) for x, y in line.get_xydata())
+        for line in ax.get_lines()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "geometry"),
+    [(5, {"padding": 1}), (6, {"stride": 2}), (6, {"dilation": 2}), (7, {"stride": 2})],
+)
+def test_draw_windows_dots_are_the_cells_that_get_a_gradient(size, geometry):
+    layer = torch.nn.Conv2d(1, 1, 3, bias=False, **geometry)
+    torch.nn.init.ones_(layer.weight)
+    x = torch.zeros(1, 1, size, size, requires_grad=True)
+    y = layer(x)[0, 0]
+    last = len(y) - 1
+    ax = draw_windows(size, 3, title="Windows", **geometry)
+    cells = [(0, 0), (0, 1), (last, last)]
+    for cell, dots in zip(cells, dots_of(ax), strict=True):
+        (grad,) = torch.autograd.grad(y[cell], x, retain_graph=True)
+        inside = [list(dot) for dot in dots if min(dot) >= 0 and max(dot) < size]
+        assert inside == grad[0, 0].nonzero().tolist() and len(dots) == 9
+    below = [text.get_text() for text in ax.texts][-2:]
+    assert f"input {size}×{size}" in below[0] and below[1] == f"output {len(y)}×{len(y)}"
+
+
+def test_draw_windows_takes_its_cells_and_draws_each_once():
+    assert len(dots_of(draw_windows(3, 3, title="One place"))) == 1
+    assert dots_of(draw_windows(4, 1, cells=[(2, 3)], title="One cell")) == [[(2, 3)]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 2, "kernel": 3}, r"spans 3 must fit on 2"),
+        ({"size": 5, "kernel": 3, "padding": 1, "dilation": 4}, r"spans 9 must fit on 5 \+ 2"),
+        ({"size": 5, "kernel": 3, "cells": [(3, 0)]}, r"3×3 output, got \[\(3, 0\)\]"),
+        ({"size": 5, "kernel": 3, "cells": []}, "one to three"),
+        ({"size": 5, "kernel": 2, "cells": [(0, k) for k in range(4)]}, "one to three"),
+    ],
+)
+def test_draw_windows_refuses_what_does_not_fit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        draw_windows(**arguments, title="no")
+
+
+def test_draw_channels_draws_one_line_a_kernel():
+    ax = draw_channels(4, 2, [1, 2], title="Groups")
+    assert len(ax.get_lines()) == 8 + 4 and len(ax.patches) == 2 * (4 + 2)
+    assert [text.get_text() for text in ax.texts] == ["1 group\n8 kernels", "2 groups\n4 kernels"]
+    for count in 1, 2:
+        kernels = torch.nn.Conv2d(4, 2, 3, groups=count).weight[:, :, 0, 0].numel()
+        assert f"{kernels} kernels" in ax.texts[count - 1].get_text()
+
+
+@pytest.mark.parametrize("groups", [[], [3], [0], [4]])
+def test_draw_channels_refuses_groups_that_do_not_divide(groups):
+    with pytest.raises(ValueError, match="groups must divide 4 and 2"):
+        draw_channels(4, 2, groups, title="no")
