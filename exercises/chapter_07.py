@@ -504,15 +504,16 @@ def _weights_alone(model: nn.Module) -> int:
 
 
 def _of_each_model(answer: Callable[..., Any], models: dict[str, nn.Module]) -> dict[str, Any]:
-    before = {name: _state(model) for name, model in models.items()}
-    found: dict[str, Any] = {name: answer(model) for name, model in models.items()}
-    changed = [name for name, model in models.items() if _state(model) != before[name]]
-    found["what the counting changes"] = changed[0] if changed else "nothing"
-    if not changed and all(
-        difference(found[n], count_parameters(models[n])) is None for n in models
-    ):
+    """Count every model, and one without anything to count if the others are counted right."""
+    found: dict[str, Any] = {}
+    for name, model in models.items():
+        before = _state(model)
+        found[name] = answer(model)
+        if _state(model) != before:
+            return {**found, "what the counting changes": f"requires_grad or the mode of {name}"}
+    if all(difference(found[name], count_parameters(models[name])) is None for name in models):
         found["a model that learns nothing"] = answer(nn.Linear(3, 5).requires_grad_(False))
-    return found
+    return {**found, "what the counting changes": "nothing"}
 
 
 def _state(model: nn.Module) -> list[bool]:
