@@ -208,6 +208,7 @@ def _bounds(answer: Callable[..., Any], model: Any, x: Tensor) -> dict[str, Any]
         "a bound that the first h meets": 2 * norms[0],
         "a bound just below the norm of the second h": 0.99 * norms[1],
         "a bound just above the norm of the third h": 1.01 * norms[2],
+        "a bound just below the norm of the seventh h": 0.99 * norms[6],
     }
     given = {name: answer(model, x, bound) for name, bound in bounds.items()}
     found = {name: _parted(result) for name, result in given.items()}
