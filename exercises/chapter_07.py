@@ -97,6 +97,18 @@ class _OneReLUAtTheEnd(Deep):
         return x.relu()
 
 
+class _EachOnTheInput(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[-1](x).relu()
+
+
+class _Backwards(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in reversed(self.layers):
+            x = layer(x).relu()
+        return x
+
+
 class _OneMoreLayer(Deep):
     def __init__(self, width: int, depth: int) -> None:
         super().__init__(width, depth + 1)
@@ -671,6 +683,12 @@ EXERCISES = (
                 "the output is that of the first layer alone: does the `return` stand inside the "
                 "loop?",
             ),
+            Wrong(
+                _EachOnTheInput,
+                "the output is that of the last layer alone: each layer must go on with what the "
+                "one before it gave.",
+            ),
+            Wrong(_Backwards, "the layers are used from the last to the first."),
             Wrong(_ReLUBefore, "the ReLU comes before each layer; it should come after it."),
             Wrong(
                 _OneReLUAtTheEnd,

@@ -492,7 +492,9 @@ def _no_graph(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
 def _states_and_gradients(
     answer: Callable[..., Any], sequences: list[Tensor], w_in: Tensor, w_rec: Tensor
 ) -> dict[str, Any]:
-    found = {"the states": (states := answer(sequences, w_in, w_rec))}
+    first = [sequence[:1] for sequence in sequences]
+    states = answer(sequences, w_in, w_rec)
+    found = {"the states after one vector": answer(first, w_in, w_rec), "the states": states}
     if difference(states, last_states(sequences, w_in, w_rec)) is None:
         found["the state of a single sequence"] = answer(sequences[:1], w_in, w_rec)
         weights = [weight.clone().requires_grad_() for weight in (w_in, w_rec)]

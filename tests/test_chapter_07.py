@@ -108,6 +108,8 @@ WRONG = [
         "self.layers = nn.ModuleList([copy.deepcopy(first) for _ in range(depth)])"),
         "all layers begin with the same numbers"),
     ("7.2", deep(forward=LOOP.replace("\nreturn", "\n    return")), "stand inside the loop?"),
+    ("7.2", deep(forward=LOOP.replace("    x =", "    y =").replace("return x", "return y")),
+        "that of the last layer alone"),
     ("7.2", deep(forward=f"with torch.no_grad():\n{indented(LOOP)}"), "no gradient reaches them"),
     ("7.2", deep(forward=LOOP.replace("(x)", "(x.detach())")), "reaches the last one alone"),
     ("7.2", deep(forward="import torch.nn.functional as F\n" + LOOP.replace(

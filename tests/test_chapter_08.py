@@ -106,6 +106,7 @@ WRONG = [
     ("8.4", READ.replace("+ h @", "+ h.detach() @"), "the trail is cut at each step"),
     ("8.4", READ.replace("append(h)", "append(h.detach())"), "no gradient leads from them"),
     ("8.4", READ.replace("h @ w_rec)", "w_rec @ h)"), "`w_rec` is transposed"),
+    ("8.4", READ.replace("+ h @", "- h @"), "in the states: "),
     ("8.4", READ.replace("zeros", "randn"), "you draw its first state"),
     ("8.4", READ.replace("h = torch.tanh(", "h = h + torch.tanh("), "you add it to the old one"),
     ("8.4", READ.replace(", dtype=w_rec.dtype", ""), "to have the same dtype"),
