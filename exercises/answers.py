@@ -51,9 +51,11 @@ def files_of(answer: Any) -> set[str]:
 
 def uses_its_arguments(answer: Any) -> bool:
     """Whether a function reads an argument at all; True for all that is no plain function."""
-    if not isinstance(answer, types.FunctionType):
-        return True
-    code = answer.__code__
+    return not isinstance(answer, types.FunctionType) or _reads_an_argument(answer.__code__)
+
+
+@functools.lru_cache(maxsize=1000)
+def _reads_an_argument(code: types.CodeType) -> bool:
     stars = sum(bool(code.co_flags & flag) for flag in (inspect.CO_VARARGS, inspect.CO_VARKEYWORDS))
     names = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + stars])
     loads = [step.argval for step in dis.get_instructions(code) if "LOAD_FAST" in step.opname]

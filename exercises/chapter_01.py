@@ -385,6 +385,11 @@ def standardise_rows(x):  # (N, D) -> (N, D)
                 "each row runs from 0 to 1 now; it shall have mean 0 and standard deviation 1.",
             ),
             Wrong(
+                lambda x: (x - x.std(dim=1, keepdim=True)) / x.mean(dim=1, keepdim=True),
+                "mean and standard deviation are exchanged; `torch.std_mean` returns them in the"
+                " order of its name.",
+            ),
+            Wrong(
                 lambda x: (x - x.mean(dim=1, keepdim=True)) * x.std(dim=1, keepdim=True),
                 "you multiplied by the standard deviation; divide by it.",
             ),

@@ -233,6 +233,16 @@ def _entry_alone(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Tensor
     return numerical_gradient(f, torch.zeros_like(w), eps)
 
 
+def _sums(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Tensor:
+    nudges = eps * torch.eye(len(w), dtype=w.dtype)
+    return torch.stack([(f(w + nudge) + f(w - nudge)) / (2 * eps) for nudge in nudges])
+
+
+def _curvature(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Tensor:
+    nudges = eps * torch.eye(len(w), dtype=w.dtype)
+    return torch.stack([(f(w + n) - 2 * f(w) + f(w - n)) / eps**2 for n in nudges])
+
+
 def _nudges_add_up(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Tensor:
     nudge, gradient = torch.zeros_like(w), torch.zeros_like(w)
     for i in range(len(w)):
@@ -309,7 +319,16 @@ EXERCISES = (
             *wrongs(
                 "it would stay if the loss were the mean over the samples; ours is the sum, so "
                 "every sample adds a gradient of its own.",
-                *(1.0, 0.0, "it does not grow", "it doesn't grow", "it stays the same", "no"),
+                *(
+                    1.0,
+                    0.0,
+                    "it does not grow",
+                    "it does not change",
+                    "does not change",
+                    "it doesn't grow",
+                    "it stays the same",
+                    "no",
+                ),
                 *("the same", "same", "it stays", "not at all", "none", "unchanged", "by 1"),
             ),
             Wrong(
@@ -440,6 +459,10 @@ EXERCISES = (
                 _slope_everywhere,
                 "you multiply every entry by `slope`; where `h` is positive the slope is 1.",
             ),
+            Wrong(
+                lambda grad, h, slope: slope * grad * (h <= 0),
+                "where `h` is positive nothing comes through; `grad` passes there as it is.",
+            ),
             *wrongs(
                 "the two sides are exchanged: slope 1 belongs where `h` is positive, `slope` "
                 "where it is negative.",
@@ -495,6 +518,16 @@ EXERCISES = (
                 lambda y_pred, y: (y_pred - y).sign() / y.numel(),
                 lambda y_pred, y: 2 * (y_pred - y).sign() / y.numel(),
                 lambda y_pred, y: (y_pred - y).sign(),
+            ),
+            Wrong(
+                lambda y_pred, y: (y_pred - y) / len(y),
+                "the factor 2 is missing, and you divide by the number of samples; the mean runs "
+                "over all N × D_out entries.",
+            ),
+            Wrong(
+                lambda y_pred, y: 2 * (y - y_pred) / len(y),
+                "the sign is the wrong way round, and you divide by the number of samples; the "
+                "mean runs over all N × D_out entries.",
             ),
             Wrong(
                 lambda y_pred, y: 2 * (y - y_pred),
@@ -770,6 +803,15 @@ EXERCISES = (
             Wrong(
                 lambda f, w, eps: numerical_gradient(f, w, eps / 2),
                 "your nudges go half of `eps` up and half of it down; go by `eps` each way.",
+            ),
+            Wrong(
+                _sums,
+                "you add the two values of `f`; the slope is in their difference.",
+            ),
+            Wrong(
+                _curvature,
+                "f(w + nudge) - 2 f(w) + f(w - nudge) measures the curvature; for the slope, f(w) "
+                "is not needed.",
             ),
             Wrong(
                 _entry_alone,

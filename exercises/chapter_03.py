@@ -512,6 +512,21 @@ def sgd_step(weights, learning_rate):
                 "loop.",
             ),
             Wrong(
+                lambda weights, learning_rate: sgd_step(weights[:2], learning_rate),
+                "the first two weights are right, the third is untouched: the list may be of any "
+                "length.",
+            ),
+            Wrong(
+                _by(lambda w, rate: rate),
+                "each weight moves by the learning rate alone; it shall move by the learning rate "
+                "times its gradient.",
+            ),
+            Wrong(
+                _by(lambda w, rate: rate * w.grad.norm()),
+                "all entries of a weight move alike, by the length of its gradient; each shall "
+                "move by its own.",
+            ),
+            Wrong(
                 _last_gradient_emptied,
                 "the weights have moved as they should, but only the last one's gradient is gone: "
                 "`w.grad = None` belongs inside the loop.",

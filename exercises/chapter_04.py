@@ -203,6 +203,14 @@ class _BoundOnTheClass(ClipGradient):
         return ClipGradient.backward(ctx, grad_y)
 
 
+class _Tanh(Sigmoid):
+    @staticmethod
+    def forward(ctx, x):
+        y = torch.tanh(x)
+        ctx.save_for_backward(y)
+        return y
+
+
 class _BracketsForgotten(Sigmoid):
     @staticmethod
     def forward(ctx, x):
@@ -261,6 +269,19 @@ class _ClipsTheValues(ClipGradient):
     def forward(ctx, x, bound):
         ctx.bound = bound
         return x.clamp(-bound, bound)
+
+
+class _ClipsTheInputOnTheWayBack(Function):
+    @staticmethod
+    def forward(ctx, x, bound):
+        ctx.save_for_backward(x)
+        ctx.bound = bound
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad_y):
+        (x,) = ctx.saved_tensors
+        return x.clamp(-ctx.bound, ctx.bound), None
 
 
 class _ClipsWhereTheInputWas(Function):
@@ -324,7 +345,7 @@ def _called(
     returned: list[Any] = []
     watched = _watched(answer, len(tensors), len(rest), returned)
     y = watched.apply(*leaves.values(), *rest)
-    if not isinstance(y, Tensor):
+    if not isinstance(y, Tensor) or y.shape != grad_y.shape:
         return {"the output": y}
     y.backward(grad_y)
     return {
@@ -342,20 +363,21 @@ def _watched(answer: Any, tensors: int, numbers: int, returned: list[Any]) -> An
         parts = result if isinstance(result, tuple) else (result,)
         while len(parts) > tensors + numbers and parts[-1] is None:  # as PyTorch allows
             parts = parts[:-1]
-        returned.append(_kind_of(result, parts, tensors))
+        returned.append(_kind_of(result, parts, tensors, numbers))
         is_usable = returned[0] == tensors + numbers
         return parts if is_usable else (None,) * (tensors + numbers)
 
     return type(answer.__name__, (answer,), {"backward": staticmethod(backward)})
 
 
-def _kind_of(result: Any, parts: tuple[Any, ...], tensors: int) -> Any:
+def _kind_of(result: Any, parts: tuple[Any, ...], tensors: int, numbers: int) -> Any:
     """Return how many things a backward returns, or a text for what PyTorch does not take."""
     if result is None:
         return None
     if isinstance(result, list):
         return "a list"
-    if any(part is not None for part in parts[tensors:]):
+    is_complete = len(parts) == tensors + numbers
+    if is_complete and any(part is not None for part in parts[tensors:]):
         return f"{len(parts)}, with a gradient for what is no tensor"
     return len(parts)
 
@@ -627,6 +649,28 @@ backward needs of `x` goes through `save_for_backward`.""",
                 _leaky(lambda x, grad, slope: grad * ((x > 0) + slope)),
                 "the positive side gets 1 + slope; its slope is 1.",
             ),
+            Wrong(
+                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, -slope * grad)),
+                "where x was negative, the gradient gets a minus that does not belong there: the"
+                " line rises, with slope `slope`.",
+            ),
+            *wrongs(
+                "where x was negative, multiply grad_y by the slope; you add or subtract it.",
+                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, grad - slope)),
+                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, grad + slope)),
+            ),
+            *wrongs(
+                "where x is negative, forward multiplies by the slope: `slope * x`, no more and no"
+                " less.",
+                _leaking(lambda x, slope: torch.where(x > 0, x, -slope * x)),
+                _leaking(lambda x, slope: torch.where(x > 0, x, x - slope)),
+                _leaking(lambda x, slope: torch.where(x > 0, x, x + slope)),
+                _leaking(lambda x, slope: torch.where(x > 0, x, x / slope)),
+            ),
+            Wrong(
+                _leaking(lambda x, slope: _leaky_with_the_sides_exchanged(x, x, slope)),
+                "in forward the sides are exchanged: the slope belongs where x is negative.",
+            ),
             *wrongs(
                 "backward returns x where the gradient belongs: it multiplies what arrives,"
                 " grad_y.",
@@ -683,6 +727,22 @@ Derive it, then write `Sigmoid` so that forward saves the *output*.""",
             Wrong(
                 _sigmoid(lambda y, grad: grad * (1 - y**2)),
                 "1 - y² is the derivative of tanh; that of the sigmoid is another.",
+            ),
+            Wrong(
+                _sigmoid(lambda y, grad: grad * (1 - y) ** 2),
+                "one factor is what y lacks to 1; the other is y itself.",
+            ),
+            Wrong(
+                _sigmoid(lambda y, grad: grad * y / (1 - y)),
+                "you divide by 1 - y; multiply by it.",
+            ),
+            Wrong(
+                _sigmoid(lambda y, grad: grad + y * (1 - y)),
+                "you add the derivative to what arrives; the chain rule multiplies.",
+            ),
+            Wrong(
+                _Tanh,
+                "that is tanh, which runs from -1 to 1; the sigmoid runs from 0 to 1.",
             ),
             Wrong(
                 _sigmoid(lambda y, grad: grad * y**2),
@@ -764,6 +824,11 @@ both gradients, with the sign of each. What backward needs of `a` and `b` goes t
                 "the gradient of b is None; b is a tensor like a, and needs its gradient too.",
             ),
             Wrong(
+                _divide(lambda a, b, grad: (grad / a, -grad * b / a**2)),
+                "backward takes a for b and b for a: they come out of `ctx.saved_tensors` in the"
+                " order in which they were saved.",
+            ),
+            Wrong(
                 _divide(lambda a, b, grad: (grad * a / b, -grad * a / b**2)),
                 "the gradient of a has a in it; a / b is a straight line in a, of slope 1 / b.",
             ),
@@ -836,6 +901,22 @@ both gradients, with the sign of each. What backward needs of `a` and `b` goes t
                 _divide(lambda a, b, grad: (grad * b, -grad * a / b**2)),
             ),
             Wrong(
+                _divide(lambda a, b, grad: (grad / b**2, -grad * a / b)),
+                "the square stands in the wrong gradient: that of a has b below the line, that of b"
+                " has b².",
+            ),
+            *wrongs(
+                "the gradient of a is right; that of b is not 1 / b: b stands below the line. The"
+                " derivative of 1 / b is -1 / b², and a is a factor.",
+                _divide(lambda a, b, grad: (grad / b, grad / b)),
+                _divide(lambda a, b, grad: (grad / b, -grad / b)),
+            ),
+            Wrong(
+                _divide(lambda a, b, grad: (grad / b, grad * a)),
+                "the gradient of a is right; that of b is one of a product, a · b. The derivative"
+                " of 1 / b is -1 / b².",
+            ),
+            Wrong(
                 _divide(lambda a, b, grad: (grad / b, -grad * b / a**2)),
                 "in the gradient of b, a and b are exchanged: b is squared below the line.",
             ),
@@ -845,7 +926,8 @@ both gradients, with the sign of each. What backward needs of `a` and `b` goes t
             ),
             Wrong(
                 _divide(lambda a, b, grad: (grad / b, -grad * a / b * b)),
-                "brackets are missing: `/ b * b` divides by b and multiplies by it again.",
+                "the gradient of b lacks b² below the line. (`/ b * b` divides by b and multiplies"
+                " by it again; write `/ b**2`.)",
             ),
             Wrong(
                 _divide(lambda a, b, grad: (grad / b, -grad * a / (2 * b))),
@@ -937,6 +1019,27 @@ a guard against gradients that explode. (What would `gradcheck` say of it, for a
             Wrong(
                 _clip(lambda grad, bound: bound * grad.sign()),
                 "every entry becomes the bound; those that lie within it stay as they are.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: grad.abs().clamp(max=bound)),
+                "the signs are lost: a negative entry stays negative.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: grad * (grad < bound)),
+                "what is too large becomes 0, and large negative entries get through; both become"
+                " the bound, with their sign.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: bound * grad.clamp(-bound, bound)),
+                "clipped as it should be, and then multiplied by the bound; leave that out.",
+            ),
+            Wrong(
+                _clip(lambda grad, bound: grad / bound),
+                "you divide by the bound; clip by it.",
+            ),
+            Wrong(
+                _ClipsTheInputOnTheWayBack,
+                "backward clips x and returns that; it is grad_y that comes back, clipped.",
             ),
             Wrong(
                 _clip(lambda grad, bound: grad * bound),

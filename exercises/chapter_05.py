@@ -118,7 +118,7 @@ def _outputs(
     """
     layer = answer(w, b)
     if not isinstance(layer, nn.Linear):
-        return {"what linear_from returns": describe(layer)}
+        return {"what linear_from returns": describe(layer), "its entries": layer}
     square = _output(layer, x)
     found = {"the layer's bias": layer.bias, "the output of a square layer": square}
     if difference(square, x @ w + b) is None:

@@ -97,6 +97,18 @@ class _OneReLUAtTheEnd(Deep):
         return x.relu()
 
 
+class _EachOnTheInput(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[-1](x).relu()
+
+
+class _Backwards(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in reversed(self.layers):
+            x = layer(x).relu()
+        return x
+
+
 class _OneMoreLayer(Deep):
     def __init__(self, width: int, depth: int) -> None:
         super().__init__(width, depth + 1)
@@ -504,15 +516,16 @@ def _weights_alone(model: nn.Module) -> int:
 
 
 def _of_each_model(answer: Callable[..., Any], models: dict[str, nn.Module]) -> dict[str, Any]:
-    before = {name: _state(model) for name, model in models.items()}
-    found: dict[str, Any] = {name: answer(model) for name, model in models.items()}
-    changed = [name for name, model in models.items() if _state(model) != before[name]]
-    found["what the counting changes"] = changed[0] if changed else "nothing"
-    if not changed and all(
-        difference(found[n], count_parameters(models[n])) is None for n in models
-    ):
+    """Count every model, and one without anything to count if the others are counted right."""
+    found: dict[str, Any] = {}
+    for name, model in models.items():
+        before = _state(model)
+        found[name] = answer(model)
+        if _state(model) != before:
+            return {**found, "what the counting changes": f"requires_grad or the mode of {name}"}
+    if all(difference(found[name], count_parameters(models[name])) is None for name in models):
         found["a model that learns nothing"] = answer(nn.Linear(3, 5).requires_grad_(False))
-    return found
+    return {**found, "what the counting changes": "nothing"}
 
 
 def _state(model: nn.Module) -> list[bool]:
@@ -670,6 +683,12 @@ EXERCISES = (
                 "the output is that of the first layer alone: does the `return` stand inside the "
                 "loop?",
             ),
+            Wrong(
+                _EachOnTheInput,
+                "the output is that of the last layer alone: each layer must go on with what the "
+                "one before it gave.",
+            ),
+            Wrong(_Backwards, "the layers are used from the last to the first."),
             Wrong(_ReLUBefore, "the ReLU comes before each layer; it should come after it."),
             Wrong(
                 _OneReLUAtTheEnd,

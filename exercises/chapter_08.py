@@ -177,7 +177,7 @@ class _Net(nn.Module):
         super().__init__()
         middle = 0.2 * torch.eye(5, dtype=torch.float64) + 0.12 * _normal(generator, 5, 5).abs()
         middle[0] -= 0.25  # one hidden number is stopped by the ReLU
-        middle *= 0.7 / torch.linalg.matrix_norm(middle, 2)
+        middle *= 0.9 / torch.linalg.matrix_norm(middle, 2)  # slow, to tell norms apart
         self.input_linear = _layer(_normal(generator, 5, 4), _normal(generator, 5) / 2)
         self.middle_linear = _layer(middle, torch.zeros(5, dtype=torch.float64))
         self.output_linear = _layer(_normal(generator, 3, 5), _normal(generator, 3))
@@ -208,6 +208,7 @@ def _bounds(answer: Callable[..., Any], model: Any, x: Tensor) -> dict[str, Any]
         "a bound that the first h meets": 2 * norms[0],
         "a bound just below the norm of the second h": 0.99 * norms[1],
         "a bound just above the norm of the third h": 1.01 * norms[2],
+        "a bound just below the norm of the seventh h": 0.99 * norms[6],
     }
     given = {name: answer(model, x, bound) for name, bound in bounds.items()}
     found = {name: _parted(result) for name, result in given.items()}
@@ -491,7 +492,9 @@ def _no_graph(sequences: list[Tensor], w_in: Tensor, w_rec: Tensor) -> Tensor:
 def _states_and_gradients(
     answer: Callable[..., Any], sequences: list[Tensor], w_in: Tensor, w_rec: Tensor
 ) -> dict[str, Any]:
-    found = {"the states": (states := answer(sequences, w_in, w_rec))}
+    first = [sequence[:1] for sequence in sequences]
+    states = answer(sequences, w_in, w_rec)
+    found = {"the states after one vector": answer(first, w_in, w_rec), "the states": states}
     if difference(states, last_states(sequences, w_in, w_rec)) is None:
         found["the state of a single sequence"] = answer(sequences[:1], w_in, w_rec)
         weights = [weight.clone().requires_grad_() for weight in (w_in, w_rec)]

@@ -201,10 +201,21 @@ def _maxima_wanted(generator: Generator) -> tuple[Any, ...]:
     return _normal(generator, height, width), _normal(generator, 2 * height, 2 * width) - 1
 
 
-def _and_the_flag(answer: Callable[..., Any], grad_y: Tensor, x: Tensor) -> dict[str, Any]:
-    """Return the gradient, and whether the caller's picture is still a plain tensor."""
+def _window_by_window(answer: Callable[..., Any], grad_y: Tensor, x: Tensor) -> dict[str, Any]:
+    """Return which cells get a gradient, the gradient, and whether x is still a plain tensor."""
     found = answer(grad_y, x)
-    return {"the gradient": found, "x.requires_grad afterwards": x.requires_grad}
+    cells = _cells(found) if isinstance(found, Tensor) and found.shape == x.shape else {}
+    return {**cells, "the gradient": found, "x.requires_grad afterwards": x.requires_grad}
+
+
+def _cells(grad_x: Tensor) -> dict[str, Any]:
+    windows = grad_x.detach().unfold(0, 2, 2).unfold(1, 2, 2).flatten(2) != 0  # (H, W, 4)
+    corners = "upper left", "upper right", "lower left", "lower right"
+    named = [name for name, is_there in zip(corners, windows[0, 0], strict=True) if is_there]
+    return {
+        "the number of cells with a gradient in each window": windows.sum(dim=2),
+        "the cells with a gradient in the first window": ", ".join(named),
+    }
 
 
 def _by_autograd(grad_y: Tensor, x: Tensor) -> Any:
@@ -281,6 +292,26 @@ def _last_map_alone(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def _all_maps_added(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return conv2d(x, weight, bias).sum(dim=0)
+
+
+def _bias_of_input(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight, bias.sum().expand_as(bias))
+
+
+def _channels_added_first(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x.sum(dim=0, keepdim=True), weight.sum(dim=1, keepdim=True), bias)
+
+
+def _channels_averaged_first(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x.mean(dim=0, keepdim=True), weight.mean(dim=1, keepdim=True), bias)
+
+
+def _times_bias(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return _without_bias(x, weight, bias) * bias[:, None, None]
+
+
+def _minus_bias(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight, -bias)
 
 
 def _picture_and_weight(generator: Generator) -> tuple[Any, ...]:
@@ -370,6 +401,18 @@ def _ones_for_slopes(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[i
     return grad_input(grad_y, torch.ones_like(kernel), stride, shape)
 
 
+def _sum_of_kernel(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
+    return grad_input(grad_y, torch.ones_like(kernel) * kernel.sum(), stride, shape)
+
+
+def _negative(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
+    return -grad_input(grad_y, kernel, stride, shape)
+
+
+def _over_the_kernel(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
+    return grad_input(grad_y, kernel, stride, shape) / kernel.numel()
+
+
 def _gradient_forgotten(
     grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]
 ) -> Tensor:
@@ -388,7 +431,7 @@ def _gradient_and_kernel(generator: Generator) -> tuple[Any, ...]:
     """Return windows that overlap, and a picture with a row and a column that no window reads."""
     stride = 2 + generator.initial_seed() % 2  # rounds have consecutive seeds: both occur
     rows, columns = stride + 1, stride + 2
-    height, width = _draw(generator, 2, 4), _draw(generator, 4, 6)
+    height, width = 2, _draw(generator, 3, 5)
     shape = (height - 1) * stride + rows + 1, (width - 1) * stride + columns + 1
     return _normal(generator, height, width), _normal(generator, rows, columns), stride, shape
 
@@ -555,7 +598,7 @@ EXERCISES = (
         name="max_pool_backward",
         solution=max_pool_backward,
         inputs=_maxima_wanted,
-        probe=_and_the_flag,
+        probe=_window_by_window,
         wrong=(
             Wrong(
                 _to_every_cell,
@@ -666,6 +709,23 @@ EXERCISES = (
             Wrong(_last_bias_for_all, "all maps get the last bias; map o gets `bias[o]`."),
             Wrong(_first_bias_for_all, "all maps get the first bias; map o gets `bias[o]`."),
             Wrong(
+                _bias_of_input,
+                "each map gets all the biases; it gets one alone, that of its own output channel: "
+                "`bias[o]`.",
+            ),
+            Wrong(
+                _channels_added_first,
+                "you add up the channels before the windows are read, and the kernels too; each "
+                "channel meets its own kernel first, and then the results are added.",
+            ),
+            Wrong(
+                _channels_averaged_first,
+                "you average the channels before the windows are read, and the kernels too; each "
+                "channel meets its own kernel first, and then the results are added.",
+            ),
+            Wrong(_times_bias, "you multiply by the bias; it is added."),
+            Wrong(_minus_bias, "you subtract the bias; it is added."),
+            Wrong(
                 _last_map_alone,
                 "only the last output channel comes back; collect the maps in a list and stack "
                 "them.",
@@ -738,6 +798,15 @@ EXERCISES = (
                 _ones_for_slopes,
                 "every pixel of a window gets the same; the slopes are the kernel's entries.",
             ),
+            Wrong(
+                _sum_of_kernel,
+                "every pixel of a window gets the same; its slope is its own entry of the kernel, "
+                "not the sum of all.",
+            ),
+            Wrong(
+                _negative, "the sign is flipped; the slopes are the kernel's entries as they are."
+            ),
+            Wrong(_over_the_kernel, "you take a mean over the window; the gradients are added up."),
             Wrong(
                 _gradient_forgotten, "`grad_y` is not used; it comes out as if it were all ones."
             ),

@@ -186,6 +186,15 @@ def _divided_by_k_too(logits, labels, k):
     return (logits.topk(k, dim=1).indices == labels[:, None]).double().mean().item()
 
 
+def _one_place_further(logits, labels, k):
+    order = logits.argsort(dim=1, descending=True)
+    return (order[:, min(k, 9)] == labels).sum().item() / len(labels)
+
+
+def _divided_by_k(logits, labels, k):
+    return top_k_accuracy(logits, labels, k) * len(labels) / k
+
+
 def _percent(logits, labels, k):
     return 100 * top_k_accuracy(logits, labels, k)
 
@@ -570,6 +579,12 @@ def top_k_accuracy(logits, labels, k):  # (B, C), (B,) -> a number
                 "you take the mean over all k places, of which at most one can be the label. Ask"
                 " of each picture whether `any` of its places is.",
             ),
+            Wrong(
+                _one_place_further,
+                "you look at one place alone, and counted from 0 it is number k + 1; all places up "
+                "to k count.",
+            ),
+            Wrong(_divided_by_k, "you divide by k; divide by the number of pictures."),
             Wrong(_percent, "that is in percent; `accuracy` gives a share between 0 and 1."),
             Wrong(_how_often_not, "that is how often the label is *not* among them."),
             Wrong(

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
@@ -120,6 +121,10 @@ def _live_state(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) 
     return model.state_dict()
 
 
+def _returned_at_once(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+    return train_and_keep_best(model, train_epoch, validate, 1)
+
+
 def _one_epoch_late(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
     best_accuracy, best = -1.0, {}
     train_epoch(model)
@@ -200,6 +205,7 @@ def _kept_state(answer: Any, start: float, accuracies: list[float]) -> Any:
 def _epoch_of(state: Any, start: float) -> str:
     """Say which epoch a state belongs to; each adds a half to the bias."""
     bias = state.get("0.bias")
+    bias = torch.as_tensor(bias) if isinstance(bias, np.ndarray) else bias
     if not isinstance(bias, Tensor) or not bias.numel():
         return "none at all"
     epochs = (bias.detach().flatten()[0].item() - start) * 2
@@ -325,6 +331,12 @@ def _with_broadcasting(model: nn.Module, state: State) -> list[str]:
         except (KeyError, RuntimeError):
             left_out.append(name)
     return left_out
+
+
+def _what_load_says(model: nn.Module, state: State) -> Any:
+    left_out = load_matching(model, state)
+    fitting = {name: tensor for name, tensor in state.items() if name not in left_out}
+    return model.load_state_dict(fitting, strict=False)
 
 
 def _how_many(model: nn.Module, state: State) -> int:
@@ -514,9 +526,9 @@ def _from_folder(answer: Any, epochs: list[int], newest_whole: int, empty: int) 
 
 
 def _epochs(generator: Generator) -> tuple[Any, ...]:
-    """Return epochs of one and two digits, in the order of saving; 5 is the largest file."""
-    first = _integer(generator, 20, 28)
-    epochs = [first + 2, 2, 7, first, 5, 9, 3, 4, first + 1, 6]
+    """Return epochs of one to four digits, in the order of saving; 5 is the largest file."""
+    first = _integer(generator, 1001, 1009)
+    epochs = [first + 2, 2, 7, first, 5, 9, 12, 1000, 60, 3, 4, first + 1, 6]
     return epochs, first, first + 1 + _integer(generator, 0, 2)
 
 
@@ -658,6 +670,10 @@ EXERCISES = (
                 "state, and the next epoch changes it; return the copy itself.",
             ),
             Wrong(
+                _returned_at_once,
+                "it comes back after the first epoch: does `return` stand inside the loop?",
+            ),
+            Wrong(
                 _one_epoch_late,
                 "you train once more between `validate` and the copy, so that it is the state of "
                 "one epoch later.",
@@ -768,6 +784,11 @@ EXERCISES = (
                 _with_broadcasting,
                 "`copy_` stretches a tensor of one entry over a larger one; compare the shapes "
                 "before you copy.",
+            ),
+            Wrong(
+                _what_load_says,
+                "you return what `load_state_dict` says: names that are missing in what you gave "
+                "it. Return the names in `state` that you did not give it.",
             ),
             Wrong(_how_many, "you return how many were left out; return the list of their names."),
         ),

@@ -165,6 +165,22 @@ def _waited_for_too_late(run: Any, synchronize: Any, clock: Any, repeats: int) -
     return statistics.median(seconds)
 
 
+def _waited_too_early(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    run()
+    synchronize()
+    seconds = []
+    for _ in range(repeats):
+        start = clock()
+        synchronize()
+        run()
+        seconds.append(clock() - start)
+    return statistics.median(seconds)
+
+
+def _returned_at_once(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return time_rightly(run, synchronize, clock, 1)
+
+
 def _two_warm_ups(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
     run()
     return time_rightly(run, synchronize, clock, repeats)
@@ -204,11 +220,25 @@ class _QueueDevice:
 
 
 def _timed(answer: Any, durations: list[float], repeats: int) -> Any:
-    device = _QueueDevice(durations)
-    seconds = answer(device.run, device.synchronize, device.clock, repeats)
+    """Return what comes back, and for which runs; then once more with a slow run at the end."""
+    device, other = _QueueDevice(durations), _QueueDevice(_slow_at_the_end(durations, repeats))
+    seconds, more = (
+        answer(each.run, each.synchronize, each.clock, repeats) for each in (device, other)
+    )
     if device.readings == 0 and device.calls and isinstance(seconds, float):
         return "another clock was read"
-    return {"what comes back": seconds, "how often run() was called": device.calls}
+    return {
+        "what comes back": seconds,
+        "what comes back if the last run is slow": more,
+        "how often run() was called": device.calls,
+    }
+
+
+def _slow_at_the_end(durations: list[float], repeats: int) -> list[float]:
+    first, *timed = durations[: repeats + 1]
+    slowest = timed.index(max(timed))
+    timed[slowest], timed[-1] = timed[-1], timed[slowest]
+    return [first, *timed, *durations[repeats + 1 :]]
 
 
 def _durations(generator: Generator) -> tuple[Any, ...]:
@@ -296,6 +326,32 @@ def _no_backward(model: nn.Module, images: Tensor, labels: Tensor, size: int) ->
 def _with_a_step(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
     accumulate(model, images, labels, size)
     torch.optim.SGD(model.parameters(), lr=0.1).step()
+
+
+def _means_over_all(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (F.cross_entropy(model(part), answers) / len(images)).backward()
+
+
+def _divided_twice(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (F.cross_entropy(model(part), answers) / len(part)).backward()
+
+
+def _negative(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (-F.cross_entropy(model(part), answers) * len(part) / len(images)).backward()
+
+
+def _times_the_part(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (
+            F.cross_entropy(model(part), answers, reduction="sum") * len(part) / len(images)
+        ).backward()
 
 
 def _a_sum(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
@@ -457,8 +513,7 @@ def _tensors_alone(batch: Any, device: str) -> Any:
     if isinstance(batch, torch.Tensor):
         return batch.to(device)
     if isinstance(batch, dict):
-        moved = {key: _tensors_alone(value, device) for key, value in batch.items()}
-        return {key: value for key, value in moved.items() if value is not None}
+        return {key: _tensors_alone(value, device) for key, value in batch.items()}
     if isinstance(batch, list | tuple):
         return type(batch)(_tensors_alone(value, device) for value in batch)
     return None
@@ -715,6 +770,16 @@ EXERCISES = (
                 "you time how fast work can be put into the queue; wait with `synchronize()` "
                 "after `run()`, before you read the clock.",
             ),
+            Wrong(
+                _waited_too_early,
+                "you wait before `run()` and not after it, so that each time belongs to the run "
+                "before; call `synchronize()` between `run()` and the second look at the clock.",
+            ),
+            Wrong(
+                _returned_at_once,
+                "it comes back after the first run that is timed: does `return` stand inside the "
+                "loop?",
+            ),
             Wrong(_two_warm_ups, "you warm up twice; one run is enough, and one was asked for."),
             Wrong(
                 _begun_once,
@@ -738,6 +803,7 @@ EXERCISES = (
         ),
         inputs=_durations,
         probe=_timed,
+        typical={"repeats": (3, 5, 10, 20, 100)},
     ),
     Exercise(
         number="14.4",
@@ -790,6 +856,22 @@ EXERCISES = (
                 "the gradient is right, but you also let an optimizer step; the weights are to "
                 "stay as they are.",
             ),
+            Wrong(
+                _means_over_all,
+                "you add up means and divide by the number of pictures; a mean has to be "
+                "multiplied by `len(part)` first, which makes a sum of it.",
+            ),
+            Wrong(
+                _divided_twice,
+                "`F.cross_entropy` is a mean already, over the part; weight it with "
+                "`len(part) / len(images)`.",
+            ),
+            Wrong(
+                _times_the_part,
+                "you multiply a sum by the size of its part; either take the mean, times "
+                "`len(part) / len(images)`, or the sum, divided by `len(images)`.",
+            ),
+            Wrong(_negative, "the gradient has the wrong sign; that of the loss itself is wanted."),
             Wrong(
                 _a_sum,
                 "that is the gradient of the sum of the losses; the mean has one N-th of it.",
@@ -852,7 +934,11 @@ EXERCISES = (
                 "a tuple came back as a generator: `(… for …)` makes no tuple; write "
                 "`tuple(… for …)`.",
             ),
-            Wrong(_tensors_alone, "numbers and names are lost; return what is no tensor as it is."),
+            Wrong(
+                _tensors_alone,
+                "numbers and names come back as None: return what is no tensor, dict, list or "
+                "tuple as it is.",
+            ),
             Wrong(
                 _lists_alone,
                 "you look into lists and tuples; there are tensors in inner dicts too.",

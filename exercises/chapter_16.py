@@ -96,8 +96,9 @@ class _Miniature(nn.Module):
         self.conv1, self.bn1 = nn.Linear(3, width), nn.BatchNorm1d(width)
         self.relu, self.maxpool = nn.ReLU(), nn.Identity()
         for name in "layer1", "layer2", "layer3", "layer4":
-            stage = nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width), nn.Tanh())
-            self.add_module(name, stage)
+            blocks = [nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width))]
+            blocks.append(nn.Sequential(nn.Linear(width, width), nn.Tanh()))
+            self.add_module(name, nn.Sequential(*blocks))
         self.avgpool = nn.Identity()
         self.fc = nn.Linear(width, 2)
 
@@ -161,6 +162,12 @@ def _stage_in_vain(model: Any, body_rate: float, head_rate: float) -> list[Group
     return groups
 
 
+def _half_a_stage(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    groups = parameter_groups(model, body_rate, head_rate)
+    model.layer4[:-1].requires_grad_(False)
+    return groups
+
+
 def _frozen_without_groups(model: Any, body_rate: float, head_rate: float) -> list[Group]:
     parameter_groups(model, body_rate, head_rate)
     return _as_given(model, body_rate, head_rate)
@@ -202,7 +209,7 @@ def _step(model: nn.Module, groups: Any) -> list[Tensor]:
 
 
 def _parts(names: Iterable[str]) -> list[str]:
-    return sorted({name.split(".")[0] for name in names})
+    return sorted({".".join(name.split(".")[:2]) for name in names})
 
 
 def _rates(generator: Generator) -> tuple[Any, ...]:
@@ -350,9 +357,9 @@ def _modes(answer: Any, width: int) -> dict[str, Any]:
     back, x = model.train(), torch.randn(9, width, dtype=torch.float64) + 1
     found = {
         "the modes of the batch normalisations after train()": _training_norms(model),
+        "dropout's mode after train()": dropout.training,
         "the outputs after train()": model(x).detach(),
         "what train() returns": "the module itself" if back is model else "something else",
-        "dropout's mode after train()": dropout.training,
         "the running means": [p.state_dict()["running_mean"].clone() for p in (norm, plane)],
         "what is frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
     }
@@ -674,6 +681,10 @@ EXERCISES = (
             Wrong(_stage_without_a_rate, "each of the two groups must name its own `lr`."),
             Wrong(_stage_alone, "the last stage alone trains; the head shall train as well."),
             Wrong(_head_in_vain, "the last stage alone trains; the head shall train as well."),
+            Wrong(
+                _half_a_stage,
+                "only the last block of `layer4` trains; the whole stage shall train.",
+            ),
             Wrong(_stage_in_vain, "the head alone trains; `layer4` shall train as well."),
             Wrong(
                 _frozen_without_groups,

@@ -32,18 +32,27 @@ LONGEST_MESSAGE = 200  # characters of an error's message
 @contextlib.contextmanager
 def known_state(seed: int) -> Iterator[None]:
     """Seed the generators of torch, NumPy and Python, and leave everything as it was."""
-    dtype = torch.get_default_dtype()
     numpys, pythons = np.random.get_state(), random.getstate()  # noqa: NPY002
     gpus = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=gpus), torch.enable_grad():
+    with torch.random.fork_rng(devices=gpus), _seeded(seed):
+        try:
+            yield
+        finally:
+            np.random.set_state(numpys)  # noqa: NPY002
+            random.setstate(pythons)
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed the generators; gradients are on, and the default dtype comes back."""
+    dtype = torch.get_default_dtype()
+    with torch.enable_grad():
         try:
             torch.default_generator.manual_seed(seed)  # the CPU's; a GPU's waits untouched
             np.random.seed(seed % 2**32)  # noqa: NPY002
             random.seed(seed)
             yield
         finally:
-            np.random.set_state(numpys)  # noqa: NPY002
-            random.setstate(pythons)
             torch.set_default_dtype(dtype)
 
 
@@ -203,14 +212,14 @@ def _example(exercise: Exercise, answer: Any, trial: "Trial") -> str:
     def fails(came: Any, right: Any) -> bool:
         return difference(came, right, exercise.rtol) is not None
 
-    with known_state(trial.seed):
+    with _seeded(trial.seed):
         return smallest(exercise, answer, _draw(exercise, trial.seed), fails)
 
 
 def _outcome(exercise: Exercise, answer: Any, seed: int) -> "Outcome":
     """Return what an answer gives for a seed's inputs, and which of them it changes."""
     inputs = _draw(exercise, seed)
-    with known_state(seed):
+    with _seeded(seed):
         value = exercise.probe(answer, *inputs)
     fresh = _draw(exercise, seed)
     names = _names_of_inputs(exercise, answer)
@@ -221,7 +230,7 @@ def _outcome(exercise: Exercise, answer: Any, seed: int) -> "Outcome":
 def _draw(exercise: Exercise, seed: int) -> tuple[Any, ...]:
     """Return the inputs that belong to a seed, new and unshared."""
     assert exercise.inputs is not None
-    with known_state(seed):
+    with _seeded(seed):
         return tuple(exercise.inputs(Generator().manual_seed(seed)))
 
 

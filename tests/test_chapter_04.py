@@ -207,6 +207,7 @@ WRONG = [
     ("4.4", divide_back("1 / b, -a / b**2"), "multiply it by grad_y"),
     ("4.4", divide_back("grad_y / b, -a / b**2"), "multiply it by grad_y too"),
     ("4.4", divide_back("grad_y / b"), "backward returns one thing"),
+    ("4.4", divide(DIVIDE.replace("a, b)", "b, a)")), "in the order in which they were saved"),
     ("4.4", divide_back("grad_y / b, None"), "the gradient of b is None"),
     (
         "4.4",

@@ -70,6 +70,7 @@ WRONG = [
     ("5.2", "layer = nn.Linear(*w.shape, dtype=w.dtype)\nweight, bias = w.T, b\nreturn layer",
         "A new value for a name of yours does not reach the layer"),
     ("5.2", LINEAR.replace("return layer", "return nn.Sequential(layer)"), 'got "a Sequential"'),
+    ("5.2", LINEAR.replace("return layer", "return layer(w)"), 'got "a tensor of shape (4, 4)"'),
     ("5.2", "return lambda x: x @ w + b", 'expected "an nn.Linear", got "a function"'),
     ("5.2", LINEAR.replace("return layer", "return layer.requires_grad_(False)"), "learn nothing"),
     ("5.2", LINEAR.replace("return", "layer.weight.requires_grad_(False)\nreturn"), 'got "bias"'),

@@ -227,6 +227,11 @@ WRONG = [
         "always 2",
     ),
     ("11.4", "return (logits.topk(k).values == labels[:, None]).any(1).double().mean()", "got 0"),
+    (
+        "11.4",
+        "return (logits.sort(descending=True).indices[:, k] == labels).double().mean().item()",
+        "counted from 0 it is number k + 1",
+    ),
     ("11.4", "return (logits.topk(k).indices == labels).any(1).double().mean()", "RuntimeError"),
 ]
 

@@ -157,6 +157,20 @@ WRONG = [
         ),
         "you train once more between `validate` and the copy",
     ),
+    (
+        "13.3",
+        training(f"best_accuracy, best = accuracy, {COPY}; return best"),
+        "does `return` stand inside the loop?",
+    ),
+    (
+        "13.3",
+        training(
+            "best_accuracy = accuracy; best = {n: t.numpy() for n, t in model.state_dict().items()}"
+        ),
+        "its tensors are still the model's own",
+    ),
+    ("13.4", f"{FITTING}return model.load_state_dict(fits, strict=False)", "what `load_state_dict"),
+    ("13.5", loading("[folder / f'epoch_{n}.pt' for n in range(20, 0, -1)]"), "in what was loaded"),
     ("13.3", training(f"best = {COPY}"), "Is `best_accuracy` set whenever an epoch is better?"),
     (
         "13.3",
@@ -274,7 +288,7 @@ WRONG = [
     ("13.5", loading(load="torch.laod(path)"), "an `except` hides what fails"),
     ("13.5", loading(load="load_checkpoint(path)"), "these files are no whole checkpoints"),
     ("13.5", loading("sorted(folder.glob('*.pt'), reverse=True)"), "you sort the names as texts"),
-    ("13.5", loading("sorted(folder.glob('*.pt'))"), "you begin with the lowest epoch"),
+    ("13.5", loading("sorted(folder.glob('*.pt'))"), "in epoch: expected 1"),
     ("13.5", loading(BY_EPOCH.replace("True", "False")), "you begin with the lowest epoch"),
     ("13.5", loading(load="path"), "what was loaded"),
     ("13.5", loading(load="torch.load(path) and path"), "that is the path of the right file"),

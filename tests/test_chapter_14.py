@@ -135,6 +135,19 @@ def test_right_functions(number, code):
 
 
 WRONG = [
+    (
+        "14.3",
+        stopwatch(begin="pass", wait="pass").replace("run()\n    pass", "synchronize()\n    run()"),
+        "you wait before `run()` and not after it",
+    ),
+    ("14.3", stopwatch(count="10"), "as if repeats were always 10"),
+    (
+        "14.4",
+        f"model.zero_grad()\n{SPLIT}({LOSS} / len(images)).backward()",
+        "you add up means and divide by the number of pictures",
+    ),
+    ("14.4", f"model.zero_grad()\n{SPLIT}({LOSS} / len(part)).backward()", "is a mean already"),
+    ("14.5", moving().replace("    return batch\n", "    return None\n"), "come back as None"),
     ("14.3", stopwatch(result="seconds[repeats // 2]"), "the middle one of the *sorted* times"),
     ("14.3", clocked("statistics.median(seconds)"), "you read a clock of your own"),
     ("14.3", stopwatch(before=""), "the first run, the slow one"),

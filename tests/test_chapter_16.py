@@ -142,6 +142,11 @@ NEW = "model.fc = nn.Linear(model.fc.in_features, model.fc.out_features)\n"
 WRONG = [
     (
         "16.3",
+        FREEZE + THAW.replace("layer4", "layer4[-1]") + GROUPS,
+        "only the last block of `layer4` trains",
+    ),
+    (
+        "16.3",
         FREEZE + "model.layer4.requires_grad_(True)\n" + NEW + GROUPS,
         "you put in a new head",
     ),
