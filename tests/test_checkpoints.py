@@ -1077,6 +1077,19 @@ def test_a_schedule_that_has_moved_on_cannot_get_new_settings(tmp_path):
     assert differences(before, snapshot(*others.values())) == []
 
 
+def test_a_refusal_leaves_a_rate_that_is_a_tensor_in_its_place(tmp_path):
+    """Compiled and captured steps hold on to that very tensor."""
+    saved = followed(one_cycle, as_tensor=True)
+    follow(saved, 5)
+    save_checkpoint(tmp_path / "a.pt", **saved)
+    others = followed(partial(one_cycle, max_lr=0.2), as_tensor=True)
+    rates = [group["lr"] for group in others["optimizer"].param_groups]
+    with pytest.raises(CheckpointError, match="has other settings"):
+        load_checkpoint(tmp_path / "a.pt", **others)
+    now = [group["lr"] for group in others["optimizer"].param_groups]
+    assert all(rate is before for rate, before in zip(now, rates, strict=True))
+
+
 def test_a_scheduler_of_another_optimizer_is_a_mistake(tmp_path):
     parts = followed(one_cycle)
     wrong = parts | {"scheduler": followed(one_cycle)["scheduler"]}
