@@ -13,6 +13,7 @@ from torch import Tensor
 EXACT = 1e-6  # a relative tolerance for floating-point numbers; whole numbers are then equal or not
 SMALLEST = 1e-12  # a difference below this never counts
 INTEGERS = {*"biuO"}  # NumPy's kinds; O for those that are too long for the others
+HALVES = ("float16", "bfloat16")
 COARSE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-1, "complex64": 1e-4}
 
 
@@ -261,6 +262,10 @@ def _of_arrays(actual: Any, expected: Any, manner: "_Manner") -> str | None:
         actual = np.asarray(actual)
     if not isinstance(actual, Tensor | np.ndarray):
         return _wrong_type(actual, expected)
+    if _dtype(actual) in HALVES and _dtype(expected) not in HALVES:
+        return (
+            f"expected {_dtype(expected)}, got {_dtype(actual)}, which keeps three digits at most"
+        )
     coarse = max(COARSE.get(_dtype(value), 0.0) for value in (actual, expected))
     manner = manner.at_least(coarse)
     if tuple(actual.shape) != tuple(expected.shape):
@@ -371,6 +376,8 @@ def _at(bad: np.ndarray) -> str:
 
 def _pattern(got: np.ndarray, right: np.ndarray, manner: "_Manner") -> str | None:
     """Return the sentence for one mistake that explains every entry, if there is such a one."""
+    if got.dtype.kind == "b" != right.dtype.kind:
+        return None
     if got.dtype.kind == "b":
         opposite = got.size > 1 and (got != right).all()
         return "every entry is the opposite of what it should be" if opposite else None

@@ -64,8 +64,17 @@ def _cut(value: Any, shorter: dict[int, int]) -> Any:
         return type(value)(_cut(part, shorter) for part in value)
     if isinstance(value, Tensor):
         part = value[tuple(slice(shorter[n]) for n in value.shape)]
-        return (part * 10).round() / 10 + 0.0 if part.is_floating_point() else part
+        if part.is_floating_point():
+            return (part * 10).round() / 10 + 0.0
+        return _within(part, shorter) if part.dtype == torch.int64 else part
     return float(f"{value:.1g}") if type(value) is float else value
+
+
+def _within(numbers: Tensor, shorter: dict[int, int]) -> Tensor:
+    """Return whole numbers that may count along a dimension, within what is left of it."""
+    most = int(numbers.max()) if numbers.numel() else 0
+    along = min((length for length in shorter if length > most), default=None)
+    return numbers if along is None else numbers % shorter[along]
 
 
 def _copied(value: Any) -> Any:
@@ -103,11 +112,12 @@ def _shown(value: Any) -> str:
     if isinstance(value, Tensor):
         return _rounded(value.detach().tolist())
     if isinstance(value, list | tuple):
-        return f"({', '.join(map(_shown, value))})"
+        inner = ", ".join(map(_shown, value))
+        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
     return _rounded(value)
 
 
 def _rounded(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_rounded, value))}]"
-    return f"{value:.4g}" if isinstance(value, float) else repr(value)
+    return f"{value + 0.0:.4g}" if isinstance(value, float) else repr(value)  # no -0

@@ -19,6 +19,7 @@ WORDS = {
     **{"doubles": 2, "doubled": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7},
     **{"eight": 8, "nine": 9, "ten": 10, "half": 0.5, "halves": 0.5, "halved": 0.5},
 }
+FILLING = {"it", "is", "a", "about", "by", "times", "as", "much", "roughly", "factor", "of"}
 TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -85,7 +86,7 @@ def _only_entry(answer: Any) -> Any:
 def _are_groups_of_thousands(answer: tuple[Any, ...]) -> bool:
     """Whether 44,800 was typed, which Python takes for a tuple."""
     whole = all(type(part) is int for part in answer)
-    return whole and len(answer) > 1 and all(0 <= part < 1000 for part in answer[1:])
+    return whole and len(answer) > 1 and all(100 <= part < 1000 for part in answer[1:])
 
 
 def _number_in(text: str) -> Any:
@@ -95,10 +96,11 @@ def _number_in(text: str) -> Any:
     if value is not None:
         return value
     numbers = NUMBER.findall(text)
-    if len(numbers) == 1 or LEADING.match(text):
+    words = re.findall(r"[a-z]+", text.casefold())
+    if LEADING.match(text) or (len(numbers) == 1 and not any(word in WORDS for word in words)):
         return _computed(numbers[0])
-    words = {WORDS[word] for word in re.findall(r"[a-z]+", text.casefold()) if word in WORDS}
-    return words.pop() if not numbers and len(words) == 1 else None
+    said = [word for word in words if word not in FILLING]  # "about two thousand" is not two
+    return WORDS.get(said[0]) if not numbers and len(said) == 1 else None
 
 
 def _computed(text: str) -> Any:

@@ -51,7 +51,7 @@ def check(number: str, answer: Any) -> None:
         return
     try:
         verdict = _verdict_on(exercise, answer)
-    except NotStarted as error:
+    except (NotStarted, _NotSendable) as error:
         say(f"{number} could not be checked: {error}.")
         return
     if verdict.right:
@@ -239,7 +239,7 @@ def _on_behaviour(exercise: Exercise, answer: Any) -> Verdict:
     try:
         verdict = run_limited(*task, seconds=SECONDS, memory=MEMORY, heard=heard)
     except Unsendable as error:
-        return Verdict(sentence=_unsendable(answer, error))
+        raise _NotSendable(_unsendable(answer, error)) from error
     except Stopped as error:
         return Verdict(sentence=str(error))
     finally:
@@ -276,3 +276,7 @@ def _unsendable(answer: Any, error: Exception) -> str:
             except Unsendable as reason:
                 return f"your code uses {name}, {describe(value)}, {WHICH}: {reason}"
     return f"your code uses something {WHICH}: {error}"
+
+
+class _NotSendable(Exception):
+    """The answer may be right, but it cannot travel to the process that would try it."""

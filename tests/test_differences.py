@@ -35,6 +35,8 @@ EYES = torch.eye(3, dtype=torch.bool)
         (x / x.clamp(min=0), x, "1 of 6 entries is infinite, at [0, 1]"),
         (x.log(), x, "1 of 6 entries is NaN, at [0, 1]"),
         (x > 0, x, "5 of 6 entries differ, the first at [0, 1]: expected -2, got False"),
+        (x.half(), x, "expected float64, got float16, which keeps three digits at most"),
+        (y > 4, (y <= 4).double(), "9 of 9 entries differ"),
         (~EYES, EYES, "every entry is the opposite of what it should be"),
         (~EYES & EYES, EYES, "3 of 9 entries differ, the first at [0, 0]: expected True, got F"),
         (x.tolist(), x, "expected a tensor of shape (2, 3), got a list with 2 entries"),

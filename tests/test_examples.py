@@ -61,6 +61,19 @@ def test_lengths_that_belong_together_stay_together():
     assert fails(given, wanted) and "torch.tensor([" in call
 
 
+def test_labels_stay_below_the_number_of_classes_that_is_left():
+    logits, labels = matrices()[1].repeat(3, 3), torch.tensor([11, 8, 3, 0, 1, 2, 4, 5, 6])
+    text = smallest(
+        exercise(lambda x, y: (x.argmax(1) == y).sum().item()),
+        lambda x, y: 99,
+        (logits, labels),
+        fails,
+    )
+    call = text.split("\n")[1]
+    cut_logits, cut_labels = eval(call.strip().removeprefix("answer"), {"torch": torch})
+    assert cut_labels.max() < cut_logits.shape[1] < 12
+
+
 def test_lists_of_tensors_and_numbers_are_written_as_well():
     tensors = list(matrices()[0])
     call, *_ = example(

@@ -108,24 +108,25 @@ def test_an_interrupt_stops_the_answer_and_is_passed_on(known_exercises, capfd, 
 # Answers that cannot be sent ---------------------------------------------------------------------
 
 
-def test_an_answer_that_cannot_be_sent_is_reported(said, sentence):
+def test_an_answer_that_cannot_be_sent_is_reported_and_not_called_wrong(said):
     lock = threading.Lock()
-    answer = sentence("99.1", lambda x, w: x @ w if lock else 0)
-    assert answer.startswith("your code uses lock, a lock, which cannot be sent to the process")
-    assert answer.endswith("TypeError: cannot pickle '_thread.lock' object")
+    answer = said("99.1", lambda x, w: x @ w if lock else 0)
+    words = "your code uses lock, a lock, which cannot be sent to the process"
+    assert answer.startswith(f"99.1 could not be checked: {words}")
+    assert answer.endswith("TypeError: cannot pickle '_thread.lock' object.\n")
     assert "is right: " in said("99.1", project)
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="torch.jit knows no newer Python")
-def test_a_scripted_function_is_named_with_the_cure(sentence):
+def test_a_scripted_function_is_named_with_the_cure(said):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is deprecated
         scripted = torch.jit.script(project)
-    answer = sentence("99.1", scripted)
     words = (
-        "your code is a ScriptFunction, which cannot be sent to the process that checks it: pass "
+        "99.1 could not be checked: your code is a ScriptFunction, which cannot be sent to the "
+        "process that checks it: pass a plain function ("
     )
-    assert answer.startswith(f"{words}a plain function (")
+    assert said("99.1", scripted).startswith(words)
 
 
 # A system that gives no process ------------------------------------------------------------------

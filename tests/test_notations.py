@@ -45,6 +45,7 @@ def test_numbers(answer):
         ("1e-3", 0.001),
         ("twice", 2),
         ("it doubles", 2),
+        ("about twice as much", 2),
         ("2**0.5", 2**0.5),
         ("4, because of the two views", 4),
         ("35: only line 2 writes", 35),
@@ -60,7 +61,22 @@ def test_numbers_in_words_and_other_signs(answer, meant):
 
 
 @pytest.mark.parametrize(
-    "answer", ["", "nan", "error", "7 or 8", "2**100000", "__import__('os')", (1, 2, 3.5), [], None]
+    "answer",
+    [
+        "",
+        "nan",
+        "error",
+        "7 or 8",
+        "about two thousand",
+        "five times 81",
+        "seventeen and a half",
+        (12, 5),
+        "2**100000",
+        "__import__('os')",
+        (1, 2, 3.5),
+        [],
+        None,
+    ],
 )
 def test_no_number_is_guessed(answer):
     assert understood(answer, 1.0) is answer
