@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from exercises.differences import difference
-from exercises.exercise import Exercise, Wrong
+from exercises.exercise import Exercise, Wrong, wrongs
 from exercises.stages import staged
 
 CLOSE = 1e-4  # PyTorch's own clipping adds 1e-6 to the norm
@@ -183,6 +183,12 @@ def _step_for_velocity(
 ) -> tuple[Tensor, Tensor]:
     w, velocity = sgd_step(w, grad, velocity, lr, momentum, weight_decay)
     return w, lr * velocity
+
+
+def _without_velocity_left_as_it_was(
+    w: Tensor, grad: Tensor, velocity: Tensor, lr: float, momentum: float, weight_decay: float
+) -> tuple[Tensor, Tensor]:
+    return w - lr * (grad + weight_decay * w), velocity
 
 
 def _momentum_in_the_step(
@@ -485,7 +491,11 @@ EXERCISES = (
                 "that is what the mean alone loses; the average below the fraction bar starts "
                 "too small as well, and a small divisor makes the step longer.",
             ),
-            Wrong(3.1623, "that is for β₂ = 0.999, the usual value; here it is 0.9999."),
+            Wrong(
+                3.1623,
+                "0.1 / √0.001 is for β₂ = 0.999, the usual value; here it is 0.9999. (If you took "
+                "that: there is one root too many.)",
+            ),
             Wrong(
                 0.9,
                 "you weighed the new gradient with 0.9 and its square with 0.9999; that is what "
@@ -498,7 +508,8 @@ EXERCISES = (
             ),
             Wrong(
                 31.6228,
-                "you took the root of both averages; it stands below the fraction bar alone.",
+                "three slips lead there: a root above the fraction bar, where none is; 1 − β₂ with "
+                "a zero too many; or β₂ = 0.999, and a mean without its tenth.",
             ),
             Wrong(
                 90.0,
@@ -516,7 +527,8 @@ EXERCISES = (
             ),
             Wrong(
                 0.001,
-                "you multiplied by the root, 0.1 · 0.01; the step is divided by it.",
+                "0.001 is the product of 0.1 and √0.0001; the step is the first, divided by the "
+                "second.",
             ),
             Wrong(
                 0.0001,
@@ -525,13 +537,12 @@ EXERCISES = (
             ),
             Wrong(
                 100.0,
-                "that is what the square alone does to the step; the mean above the fraction "
-                "bar starts at a tenth of the gradient.",
+                "either the tenth is missing with which the mean starts, above the fraction bar, "
+                "or you took β₂ = 0.999 and no root.",
             ),
             Wrong(
                 1000.0,
-                "you divided 0.1 by 0.0001; the step is divided by the *root* of the average "
-                "square.",
+                "the root is missing: the step is divided by the *root* of the average square.",
             ),
         ),
         hints=(
@@ -678,6 +689,12 @@ EXERCISES = (
                 _step_for_velocity,
                 "the weight is right, but you return lr * velocity, its step; the velocity itself "
                 "is asked for.",
+            ),
+            *wrongs(
+                "`velocity` does not enter the step (a new `torch.optim.SGD` begins without one): "
+                "what comes in is multiplied by momentum and added to the gradient.",
+                _with_velocity(lambda grad, velocity, momentum: grad),
+                _without_velocity_left_as_it_was,
             ),
             Wrong(
                 _momentum_in_the_step,

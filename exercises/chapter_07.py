@@ -1,6 +1,7 @@
 """The exercises of notebook 07: what a module owns, and layers of one's own."""
 
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -167,6 +168,8 @@ def _three_depths(answer: Callable[..., Any], width: int, depth: int, x: Tensor)
 def _of_depth(answer: Callable[..., Any], width: int, depth: int, x: Tensor) -> dict[str, Any]:
     """Return what a net of some depth learns and, if that is as asked, what it computes."""
     net = answer(width, depth)
+    if not all(isinstance(name, str) for name in getattr(net, "_modules", ())):
+        raise TypeError("the names of layers are texts, as in add_module('layer0', layer)")
     parameters = list(net.parameters())
     learnt = sum(p.numel() for p in parameters if p.requires_grad)
     found: dict[str, Any] = {
@@ -515,6 +518,39 @@ def _weights_alone(model: nn.Module) -> int:
     return sum(p.numel() for name, p in named if name.endswith("weight"))
 
 
+def _first_alone(model: nn.Module) -> int:
+    first = next(model.parameters())
+    return first.numel() if first.requires_grad else 0
+
+
+def _first_learnt_alone(model: nn.Module) -> int:
+    return next(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def _until_a_frozen_one(model: nn.Module) -> int:
+    return sum(p.numel() for p in takewhile(lambda p: p.requires_grad, model.parameters()))
+
+
+def _lengths_added(model: nn.Module) -> int:
+    return sum(sum(p.shape) for p in model.parameters() if p.requires_grad)
+
+
+def _not_zero(model: nn.Module) -> int:
+    return sum(int(p.count_nonzero()) for p in model.parameters() if p.requires_grad)
+
+
+def _bytes(model: nn.Module) -> int:
+    return sum(p.nbytes for p in model.parameters() if p.requires_grad)
+
+
+def _linear_layers_at_each_place(model: nn.Module) -> int:
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    return sum(p.numel() for m in layers for p in m.parameters() if p.requires_grad)
+
+
+CHANGED = "what the counting changes in the model"
+
+
 def _of_each_model(answer: Callable[..., Any], models: dict[str, nn.Module]) -> dict[str, Any]:
     """Count every model, and one without anything to count if the others are counted right."""
     found: dict[str, Any] = {}
@@ -522,10 +558,10 @@ def _of_each_model(answer: Callable[..., Any], models: dict[str, nn.Module]) -> 
         before = _state(model)
         found[name] = answer(model)
         if _state(model) != before:
-            return {**found, "what the counting changes": f"requires_grad or the mode of {name}"}
+            return {CHANGED: f"requires_grad or the mode of {name}", **found}
     if all(difference(found[name], count_parameters(models[name])) is None for name in models):
-        found["a model that learns nothing"] = answer(nn.Linear(3, 5).requires_grad_(False))
-    return {**found, "what the counting changes": "nothing"}
+        found["a frozen nn.Linear(3, 5)"] = answer(nn.Linear(3, 5).requires_grad_(False))
+    return {CHANGED: "nothing", **found}
 
 
 def _state(model: nn.Module) -> list[bool]:
@@ -539,20 +575,22 @@ def _models_to_count(generator: Generator) -> tuple[Any, ...]:
     width = int(torch.randint(4, 12, (), generator=generator))
     tied, shared, frozen = nn.Linear(width, 3), nn.Linear(width, width), nn.Linear(width, 3)
     tied_to, owner = nn.Linear(width, 3), nn.Sequential(nn.Linear(2, width))
+    twice = nn.Sequential(shared, nn.ReLU(), shared)
+    buffered = nn.Sequential(nn.Linear(width, 5), nn.BatchNorm1d(5))
     tied_to.weight = tied.weight
     frozen.weight.requires_grad_(False)
     owner.register_parameter("scale", nn.Parameter(torch.ones(17)))
     inner = nn.Sequential(nn.ReLU(), nn.Sequential(nn.Linear(2, width), nn.LayerNorm(width)))
     models: dict[str, nn.Module] = {
-        "a linear layer": nn.Linear(2, width),
-        "a layer whose weight is frozen": frozen,
-        "a net inside a net": inner,
-        "a net with one layer at two places": nn.Sequential(shared, nn.ReLU(), shared),
-        "two layers with one weight": nn.Sequential(tied, tied_to),
-        "two layers of one shape": nn.Sequential(nn.LayerNorm(width), nn.LayerNorm(width)),
-        "a model with buffers": nn.Sequential(nn.Linear(width, 5), nn.BatchNorm1d(5)).eval(),
-        "a model with a parameter of its own": owner,
-        "a convolution": nn.Conv2d(2, width, 3),
+        f"nn.Linear(2, {width})": nn.Linear(2, width),
+        f"nn.Linear({width}, 3) with a frozen weight": frozen,
+        f"nn.ReLU() and a net of nn.Linear(2, {width}) and nn.LayerNorm({width})": inner,
+        f"a net with one nn.Linear({width}, {width}) at two places": twice,
+        f"two layers nn.Linear({width}, 3) with one weight": nn.Sequential(tied, tied_to),
+        f"two layers nn.LayerNorm({width})": nn.Sequential(*map(nn.LayerNorm, (width, width))),
+        f"nn.Linear({width}, 5) and nn.BatchNorm1d(5)": buffered.eval(),
+        f"nn.Linear(2, {width}) in a net with 17 numbers of its own": owner,
+        f"nn.Conv2d(2, {width}, 3)": nn.Conv2d(2, width, 3),
     }
     return ({**models, "all of these together": nn.Sequential(*models.values())},)
 
@@ -657,8 +695,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 _InATuple,
-                "`parameters()` finds none: layers hide in a tuple, a dict or a deque as they do "
-                "in a list. The container must be a module itself.",
+                "`parameters()` finds none after `__init__`. That is where the layers are made, "
+                "and in a container that is a module itself: a list, a tuple or a dict is none.",
             ),
             Wrong(
                 _OneLayerManyTimes,
@@ -921,8 +959,26 @@ EXERCISES = (
             *wrongs(
                 "you looked into modules of some kinds alone; others can hold parameters too, and "
                 "`model.parameters()` finds them all.",
-                *(_linear_layers_alone, _leaves_alone),
+                *(_linear_layers_alone, _linear_layers_at_each_place, _leaves_alone),
             ),
+            *wrongs(
+                "you counted the first parameter alone: does the `return` stand inside the loop?",
+                *(_first_alone, _first_learnt_alone),
+            ),
+            Wrong(
+                _until_a_frozen_one,
+                "your count stops at the first frozen parameter; leave it out, and go on.",
+            ),
+            Wrong(
+                _lengths_added,
+                "you added the lengths of a parameter's dimensions; the number of its entries is "
+                "their product, `numel()`.",
+            ),
+            Wrong(
+                _not_zero,
+                "you left out entries that are 0 at present; they will be learnt as well.",
+            ),
+            Wrong(_bytes, "you counted bytes, several for each number; `numel()` counts numbers."),
             Wrong(
                 _of_the_children,
                 "you looked at the model's children alone; what it holds itself is missing, and "

@@ -48,7 +48,27 @@ RIGHT = [
 ]
 
 WRONG = [
-    ("6.1", "0.1 ** 0.5 / 0.01", "you took the root of both averages"),
+    ("6.1", "0.1 ** 0.5 / 0.01", "three slips lead there: a root above the fraction bar"),
+    ("6.1", "0.1 / 1e-5**0.5", "1 − β₂ with a zero too many"),
+    ("6.1", "1 / 0.001**0.5", "or β₂ = 0.999, and a mean without its tenth"),
+    ("6.1", "(0.1 / 0.01) ** 0.5", "there is one root too many"),
+    ("6.1", "0.1 / 0.001", "or you took β₂ = 0.999 and no root"),
+    ("6.1", "1 / 0.001", "the root is missing"),
+    ("6.1", "0.0001 / 0.1", "the product of 0.1 and √0.0001"),
+    (
+        "6.2",
+        "p = nn.Parameter(w.clone())\np.grad = grad.clone()\noptimizer = torch.optim.SGD("
+        "[p], lr=lr, momentum=momentum, weight_decay=weight_decay)\noptimizer.step()\n"
+        "return p.detach(), optimizer.state[p]['momentum_buffer']",
+        "`velocity` does not enter the step",
+    ),
+    (
+        "6.2",
+        "p = nn.Parameter(w.clone())\np.grad = grad.clone()\n"
+        "torch.optim.SGD([p], lr, momentum, weight_decay=weight_decay).step()\n"
+        "return p.detach(), velocity",
+        "`velocity` does not enter the step",
+    ),
     ("6.1", "0.9 / 0.01", "takes 0.1 of the new gradient"),
     ("6.1", "10_000", "you divided by 0.0001"),
     ("6.1", "0", "both averages begin at 0, but"),

@@ -102,6 +102,10 @@ WRONG = [
     ("7.1", "5 * 8 + 5 + 64 + 8 + 16", "one for each output, not for each"),
     ("7.1", "150", "too large. Write down two numbers for each layer"),
     ("7.2", deep(HIDDEN.replace("[", "tuple(").replace("]", ")")), "`parameters()` finds none"),
+    ("7.2", deep("self.args = width, depth", LAYERS.replace("width", "self.args[0]").replace(
+        "depth", "self.args[1]") + f"\n{LOOP}"), "none after `__init__`. That is where"),
+    ("7.2", deep(f"{HIDDEN}\nfor layer in self.layers:\n    self._modules[layer] = layer"),
+        "the names of layers are texts"),
     ("7.2", deep(HIDDEN, LOOP, OWN), "`parameters()` finds them, since you wrote it anew"),
     ("7.2", deep("self.layers = nn.ModuleList([nn.Linear(width, width)] * depth)"), "is shared"),
     ("7.2", deep("import copy\nfirst = nn.Linear(width, width)\n"
@@ -152,8 +156,21 @@ WRONG = [
         "parameters()", "parameters(recurse=False)"), "where two modules hold the same weight"),
     ("7.4", COUNT.replace("for p in model", "for m in model.children() for p in m"), "children al"),
     ("7.4", "for p in model.parameters():\n    p.requires_grad_(True)\n" + COUNT,
-        "in a layer whose weight is frozen"),
-    ("7.4", COUNT.replace("numel()", "nbytes"), "in a linear layer: expected"),
+        'in what the counting changes in the model: expected "nothing", got "requires_grad or'),
+    ("7.4", f"model.requires_grad_(True)\n{COUNT}", "changes in the model"),
+    ("7.4", COUNT.replace("numel()", "nbytes"), "you counted bytes"),
+    ("7.4", "total = 0\nfor p in model.parameters():\n    if p.requires_grad:\n"
+        "        total += p.numel()\n    return total", "does the `return` stand inside the loop?"),
+    ("7.4", "for p in model.parameters():\n    if p.requires_grad:\n        return p.numel()",
+        "does the `return` stand inside the loop?"),
+    ("7.4", "total = 0\nfor p in model.parameters():\n    if not p.requires_grad:\n"
+        "        break\n    total += p.numel()\nreturn total", "stops at the first frozen"),
+    ("7.4", COUNT.replace("p.numel()", "sum(p.shape)"), "their product, `numel()`"),
+    ("7.4", COUNT.replace("p.numel()", "p.count_nonzero()"), "entries that are 0 at present"),
+    ("7.4", "return sum(p.numel() for m in model.modules() if isinstance(m, nn.Linear) "
+        "for p in m.parameters() if p.requires_grad)", "modules of some kinds alone"),
+    ("7.4", "return sum(m.in_features * m.out_features for m in model.modules() "
+        "if isinstance(m, nn.Linear))", "in nn.Linear(2, "),
     ("7.4", COUNT.replace("return sum(", "return list("), "expected a number, got a list"),
     ("7.4", f"count = {COUNT[7:]}\nmodel.requires_grad_(True)\nreturn count", "counting changes"),
 ]  # fmt: skip
