@@ -122,7 +122,21 @@ def _tables(answer: Callable[..., Any], a: Tensor, b: Tensor) -> dict[str, Any]:
         "the table of one point and all others": (a[:1], b),
         "the table of points with one coordinate": (a[:, :1], b[:, :1]),
     }
-    return staged(answer, squared_distances, stages, larger=(a.repeat(2, 2), b.repeat(2, 2)))
+    try:
+        return staged(answer, squared_distances, stages, larger=(a.repeat(2, 2), b.repeat(2, 2)))
+    except RuntimeError:
+        if not _goes_row_by_row(answer, a, b):
+            raise
+        return {"the table": "row i beside row i alone"}
+
+
+def _goes_row_by_row(answer: Callable[..., Any], a: Tensor, b: Tensor) -> bool:
+    """Whether an answer that raises would not for as many points in b, but makes no table then."""
+    try:
+        found = answer(a.clone(), b[: len(a)].clone())
+    except Exception:
+        return False
+    return isinstance(found, Tensor) and found.shape[:1] == (len(a),) != found.shape[1:2]
 
 
 def _rows_of_labels(answer: Callable[..., Any], labels: Tensor, num_classes: int) -> dict[str, Any]:
@@ -465,15 +479,23 @@ def squared_distances(a, b):  # (N, D), (M, D) -> (N, M)
         name="squared_distances",
         solution=squared_distances,
         wrong=(
-            Wrong(
+            *wrongs(
+                "you summed over the points of `a`; sum over the axis of your differences that"
+                " holds the coordinates: in `a[:, None] - b` the last, dim=2.",
                 lambda a, b: (a[:, None] - b).square().sum(dim=0),
-                "you summed over dim=0, the points of `a`; the coordinates are the last axis,"
-                " dim=2.",
+                lambda a, b: (a[:, None] - b).square().sum(dim=0).T,
+            ),
+            *wrongs(
+                "you summed over the points of `b`; sum over the axis of your differences that"
+                " holds the coordinates: in `a[:, None] - b` the last, dim=2.",
+                lambda a, b: (a[:, None] - b).square().sum(dim=1),
+                lambda a, b: (a[:, None] - b).square().sum(dim=1).T,
             ),
             Wrong(
-                lambda a, b: (a[:, None] - b).square().sum(dim=1),
-                "you summed over dim=1, the points of `b`; the coordinates are the last axis,"
-                " dim=2.",
+                lambda a, b: (a - b).square().sum(dim=1),
+                "with as many points in `a` as in `b` your code runs, and row i meets row i"
+                " alone; every row of `a` must meet every row of `b`, so the points of `a` need"
+                " an axis of their own: `a[:, None]`.",
             ),
             Wrong(
                 lambda a, b: (a[:, None] - b).square().sum(),

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from exercises.differences import difference
+from exercises.differences import describe, difference
 from exercises.exercise import Also, Exercise, Wrong, wrongs
 from exercises.stages import staged
 
@@ -150,6 +150,7 @@ def _grad_w_transposed(grad_out: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, 
 
 
 _GRADIENTS = tuple(f"the gradient of {name}" for name in "xwb")
+_RETURNED = "what linear_backward returns"
 
 
 def _three_gradients(
@@ -160,9 +161,12 @@ def _three_gradients(
     Only if that is right, for one with fewer outputs and for a single sample.
     """
     gradients = answer(grad_out, x, w)
+    if gradients is None:
+        return {"the number of results": None}
     if not isinstance(gradients, tuple | list):
-        return {"the number of results": gradients}
-    named: dict[str, Any] = {"the number of results": len(gradients)}
+        return {_RETURNED: describe(gradients), "its value": gradients}
+    named: dict[str, Any] = {_RETURNED: "a tuple of three gradients"}
+    named["the number of results"] = len(gradients)
     named.update(zip(_GRADIENTS, gradients, strict=False))
     if difference(gradients, linear_backward(grad_out, x, w)) is None:
         narrow = grad_out[:, :3], x, w[:, :3]

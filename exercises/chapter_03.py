@@ -1,7 +1,7 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs
 """The exercises of notebook 03: what is in the graph, what is in `.grad`, what to do with it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
 
@@ -198,6 +198,36 @@ def _emptied_afterwards(f, *inputs):
     return results
 
 
+def _only_what_was_there_put_back(f, *inputs):
+    kept = [tensor.grad for tensor in inputs]
+    results = _emptied_grad(f, *inputs)
+    for tensor, grad in zip(inputs, kept, strict=True):
+        tensor.grad = tensor.grad if grad is None else grad
+    return results
+
+
+def _what_was_there(f, *inputs):
+    return tuple(tensor.grad for tensor in inputs)
+
+
+def _what_was_there_comes_first(f, *inputs):
+    """Return what a `.grad` held, where it held something."""
+    pairs = zip(_what_was_there(f, *inputs), gradients(f, *inputs), strict=True)
+    return tuple(new if old is None else old for old, new in pairs)
+
+
+def _what_was_there_added(f, *inputs):
+    pairs = zip(_what_was_there(f, *inputs), gradients(f, *inputs), strict=True)
+    return tuple(new if old is None else old + new for old, new in pairs)
+
+
+def _flags_taken_away(f, *inputs):
+    results = gradients(f, *inputs)
+    for tensor in inputs:
+        tensor.requires_grad_(False)
+    return results
+
+
 def _first_input_only(f, *inputs):
     return torch.autograd.grad(f(*inputs), inputs[0])
 
@@ -344,22 +374,42 @@ def _two_inputs(generator: Generator) -> tuple[Any, ...]:
 
 def _gradients_twice(answer, f, x, w):
     """Call twice, with something in one `.grad`; if that is right, try one input, and three."""
-    x, w = x.clone().requires_grad_(), w.clone().requires_grad_()
+    f, x, w = _Handed(f), x.clone().requires_grad_(), w.clone().requires_grad_()
     right = gradients(f, x, w)
     x.grad = torch.full_like(x, 0.5)  # somebody else's
-    outcome = {
-        "the gradients": _copied(answer(f, x, w)),
-        "the gradients of a second call": _copied(answer(f, x, w)),
-        "x.grad after the calls": x.grad,
-        "w.grad after the calls": w.grad,
-        "whether the inputs require a gradient": x.requires_grad and w.requires_grad,
+    outcome = {"the gradients": _copied(answer(f, x, w))}
+    outcome["whether the inputs still require a gradient"] = x.requires_grad and w.requires_grad
+    if not (x.requires_grad and w.requires_grad):
+        return outcome
+    outcome["the gradients of a second call"] = _copied(answer(f, x, w))
+    outcome |= {
+        "x.grad after the calls": _copied(x.grad),
+        "w.grad after the calls": _copied(w.grad),
     }
     if difference(outcome["the gradients"], right) is None:
         scale = torch.full((2,), 0.5, dtype=torch.float64, requires_grad=True)
-        one = _copied(answer(lambda w: w.tanh().square().sum(), w))
-        three = _copied(answer(lambda x, w, scale: (scale * (x @ w)).exp().sum(), x, w, scale))
-        outcome |= {"the gradients of one input": one, "the gradients of three inputs": three}
+        alone = _Handed(lambda w: w.tanh().square().sum())
+        scaled = _Handed(lambda x, w, scale: (scale * (x @ w)).exp().sum())
+        outcome["the gradients of one input"] = _copied(answer(alone, w))
+        outcome["the gradients of three inputs"] = _copied(answer(scaled, x, w, scale))
     return outcome
+
+
+class _Handed:
+    """A function that says what is wrong where it is used as if it were its own result."""
+
+    def __init__(self, f: Callable[..., Tensor]) -> None:
+        self.f = f
+
+    def __call__(self, *inputs: Any) -> Tensor:
+        """Return the number, unless the star is forgotten."""
+        if len(inputs) == 1 and isinstance(inputs[0], tuple | list):
+            raise TypeError("f got one tuple with all the inputs in it: call it as f(*inputs)")
+        return self.f(*inputs)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Refuse what `torch.autograd.grad` does first to anything but a tensor."""
+        raise TypeError("f is a function, and its result is wanted here: f(*inputs)")
 
 
 def _copied(value: Any) -> Any:
@@ -420,7 +470,32 @@ x = torch.tensor(2.0, requires_grad=True)
             Wrong(22.0, "12 is right for x³; the slope of 5x is 5 everywhere, 10 is its value."),
             Wrong(9.0, "the slope of x³ is 3x², with the 3 in front: at 2 that is 12, not 4."),
             Wrong(7.0, "is that 12 minus 5? `backward` adds to what it finds in `.grad`."),
-            Wrong(29.0, "12 and 17 are right; but `.grad` is 17 at the end, not the sum of both."),
+            Wrong(
+                29.0,
+                "is that 12 + 17? `.grad` is 17 at the end, not the sum of both. (Or 24 + 5? The"
+                " slope of x³ is 3x², not 3x³.)",
+            ),
+            Wrong(
+                24.0,
+                "is that 12 twice? The second line adds its own slope, 5. (Or 3 · 2³? The slope of"
+                " x³ is 3x².)",
+            ),
+            Wrong(
+                160.0,
+                "160 is the slope of the product, 5x · x³; the two lines are two graphs, and their"
+                " slopes are added.",
+            ),
+            Wrong(16.0, "is that 6 + 10? The slope of x³ is 3x², that of 5x is 5, whatever x is."),
+            Wrong(41.0, "is that (3x)² + 5? In 3x² only x is squared: 3 · 4 = 12."),
+            *wrongs(
+                "the two slopes are right; but `.grad` holds one number: what does the second"
+                " `backward` do with the 12 that it finds there?",
+                *((12.0, 5.0), (5.0, 12.0)),
+            ),
+            Wrong(
+                (12.0, 17.0),
+                "that is `.grad` after each of the two; asked for is the one at the end.",
+            ),
             Wrong(34.0, "that is each slope twice; each `backward` adds its slope once."),
             Wrong(0.0, "nobody empties `.grad`; each `backward` adds its slope to what is there."),
             *wrongs(
@@ -643,6 +718,33 @@ def gradients(f, *inputs):
                 "that does not write there?",
                 _emptied_grad,
                 _emptied_afterwards,
+            ),
+            Wrong(
+                _only_what_was_there_put_back,
+                "the gradients are right, and what was in a `.grad` is there again; but a `.grad`"
+                " that was None is filled now: put None back as well.",
+            ),
+            Wrong(
+                _what_was_there,
+                "that is what `.grad` of the inputs held before, and None where it held nothing:"
+                " `torch.autograd.grad` only returns its gradients, and a copy that you go backward"
+                " from has a `.grad` of its own. Return those.",
+            ),
+            Wrong(
+                _what_was_there_comes_first,
+                "where a `.grad` was filled, you return what it held before. Is your result the"
+                " very tensor in `.grad`? Whatever is written into that afterwards, such as the"
+                " old numbers, changes the result too: take a `clone()` first.",
+            ),
+            Wrong(
+                _what_was_there_added,
+                "`.grad` is as it was; but your result contains what it held before, since"
+                " `backward` adds to that.",
+            ),
+            Wrong(
+                _flags_taken_away,
+                "the gradients are right, but your code leaves inputs that no longer require a"
+                " gradient; a second call with them would raise an error.",
             ),
             Wrong(
                 lambda f, *inputs: f(*inputs).backward(),

@@ -1,6 +1,7 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs
 """The exercises of notebook 04: two kinks that meet, and four functions of your own."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -148,20 +149,45 @@ def _for_the_number_too(kind: type[Function]) -> type[Function]:
     return _but(kind, backward=lambda ctx, grad_y: (grad_y, grad_y.sum()))
 
 
+def _overwrites_its_output(kind: type[Function]) -> type[Function]:
+    """Return a function that writes into its output as soon as a gradient comes back."""
+
+    def forward(ctx, *inputs):
+        ctx.y = kind.forward(ctx, *inputs)
+        return ctx.y
+
+    def backward(ctx, grad_y):
+        grads = kind.backward(ctx, grad_y)
+        ctx.y.data.mul_(2)
+        return grads
+
+    return _but(kind, forward=forward, backward=backward)
+
+
+def _with_self(kind: type[Function]) -> type[Function]:
+    """Return a function whose methods are not static; none of them is called."""
+
+    def forward(self, ctx, *inputs):
+        raise NotImplementedError
+
+    def backward(self, ctx, grad_y):
+        raise NotImplementedError
+
+    return type(kind.__name__, (kind,), {"forward": forward, "backward": backward})
+
+
 def _leaky_with_the_sides_exchanged(x: Tensor, y: Tensor, slope: float) -> Tensor:
     return torch.where(x < 0, y, slope * y)
 
 
-class _SlopeOnThePositiveSide(LeakyReLU):
-    @staticmethod
-    def forward(ctx, x, slope):
-        LeakyReLU.forward(ctx, x, slope)
-        return _leaky_with_the_sides_exchanged(x, x, slope)
+def _leaky_with_the_branches_exchanged(x: Tensor, y: Tensor, slope: float) -> Tensor:
+    return torch.where(x > 0, slope * y, y)
 
-    @staticmethod
-    def backward(ctx, grad_y):
-        (x,) = ctx.saved_tensors
-        return _leaky_with_the_sides_exchanged(x, grad_y, ctx.slope), None
+
+def _leaky_both_ways(share: Callable[[Tensor, Tensor, float], Tensor]) -> type[Function]:
+    """Return a leaky ReLU whose two methods let the same share of what they get through."""
+    backward = _leaky(lambda x, grad, slope: share(x, grad, slope)).backward
+    return _but(_leaking(lambda x, slope: share(x, x, slope)), backward=backward)
 
 
 class _LeakyWithAnAttribute(LeakyReLU):
@@ -209,6 +235,35 @@ class _Tanh(Sigmoid):
         y = torch.tanh(x)
         ctx.save_for_backward(y)
         return y
+
+
+class _TanhBothWays(_Tanh):
+    @staticmethod
+    def backward(ctx, grad_y):
+        (y,) = ctx.saved_tensors
+        return grad_y * (1 - y**2)
+
+
+def _softmax(dim: int) -> type[Function]:
+    """Return softmax along a dimension, with the sigmoid's backward."""
+
+    def forward(ctx, x):
+        y = torch.softmax(x, dim)
+        ctx.save_for_backward(y)
+        return y
+
+    return _but(Sigmoid, forward=forward)
+
+
+class _SavesNothing(Sigmoid):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.kept = 1 / (1 + torch.exp(-x))
+        return ctx.kept.clone()
+
+    @staticmethod
+    def backward(ctx, grad_y):
+        return grad_y * ctx.kept * (1 - ctx.kept)
 
 
 class _BracketsForgotten(Sigmoid):
@@ -317,7 +372,8 @@ def _sigmoids(answer: Any, x: Tensor, grad_y: Tensor) -> dict[str, Any]:
         outcome |= {f"{name} for x from -1000 to 1000": v for name, v in extremes.items()}
         y = answer.apply(x.detach().requires_grad_())
         saved: tuple[Tensor, ...] = getattr(getattr(y, "grad_fn", None), "saved_tensors", ())
-        outcome["whether y alone is saved"] = len(saved) == 1 and torch.equal(saved[0], y)
+        is_y = len(saved) == 1 and torch.equal(saved[0], y)
+        outcome["what is saved"] = "y alone" if is_y else "something else" if saved else "nothing"
         outcome |= _more(answer, {"x": x}, (), grad_y)
     return outcome
 
@@ -341,25 +397,84 @@ def _called(
     answer: Any, tensors: dict[str, Tensor], rest: tuple[Any, ...], grad_y: Tensor
 ) -> dict[str, Any]:
     """Apply the answer to leaves that share the inputs' memory: changes in place show."""
+    if _takes_self(answer, 1 + len(tensors) + len(rest)):
+        return {"the methods": "with self"}
     leaves = {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}
     returned: list[Any] = []
     watched = _watched(answer, len(tensors), len(rest), returned)
     y = watched.apply(*leaves.values(), *rest)
     if not isinstance(y, Tensor) or y.shape != grad_y.shape:
         return {"the output": y}
+    before = y.detach().clone()
     y.backward(grad_y)
     return {
-        "the output": y,
+        "the methods": "static",
+        "the output": before,
         "the number of things that backward returns": returned[0] if returned else None,
         **{f"the gradient of {name}": leaf.grad for name, leaf in leaves.items()},
+        "whether the output stays what it was": torch.equal(y.nan_to_num(), before.nan_to_num()),
     }
+
+
+def _takes_self(answer: Any, arguments: int) -> bool:
+    """Whether one of the methods has one parameter more than arguments, and calls it self."""
+    for method, count in (answer.forward, arguments), (answer.backward, 2):
+        names = list(inspect.signature(method).parameters)
+        if names[:1] == ["self"] and (len(names) > count or names[1:2] == ["ctx"]):
+            return True
+    return False
+
+
+class _Context:
+    """What a backward gets as `ctx`: as PyTorch's, but the saved tensors say what they are."""
+
+    def __init__(self, ctx: Any) -> None:
+        object.__setattr__(self, "_ctx", ctx)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._ctx, name)
+        return _Saved(found) if name == "saved_tensors" else found
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._ctx, name, value)
+
+
+class _Saved(tuple[Tensor, ...]):
+    """A tuple that says so where it is used as if it were the tensor in it."""
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(Tensor, name):
+            raise AttributeError(_A_TUPLE)
+        raise AttributeError(f"'tuple' object has no attribute '{name}'")
+
+
+def _refuse(*_: Any) -> Any:
+    raise TypeError(_A_TUPLE)
+
+
+_A_TUPLE = (
+    "ctx.saved_tensors is a tuple, even of one: take the tensor out of it with a comma,"
+    " (t,) = ctx.saved_tensors"
+)
+_TWO_SIDED = "sub", "mul", "truediv", "pow"
+for _sign in (
+    *_TWO_SIDED,
+    *(f"r{sign}" for sign in _TWO_SIDED),
+    "radd",
+    "neg",
+    "gt",
+    "ge",
+    "lt",
+    "le",
+):
+    setattr(_Saved, f"__{_sign}__", _refuse)
 
 
 def _watched(answer: Any, tensors: int, numbers: int, returned: list[Any]) -> Any:
     """Return an answer that notes what its backward returns, where PyTorch would only complain."""
 
     def backward(ctx, *grads):
-        result = answer.backward(ctx, *grads)
+        result = answer.backward(_Context(ctx), *grads)
         parts = result if isinstance(result, tuple) else (result,)
         while len(parts) > tensors + numbers and parts[-1] is None:  # as PyTorch allows
             parts = parts[:-1]
@@ -491,6 +606,14 @@ _WITHOUT_ARRIVALS = (
 )
 _NOTHING = "backward returns nothing: is a `return` missing?"
 _A_LIST = "backward returns a list, and PyTorch wants a tuple: put a comma between, no brackets."
+_SELF = (
+    "a method takes `self`: nobody makes an object of a Function, so both are static methods. Write"
+    " `@staticmethod` above each, and begin with `ctx`."
+)
+_OVERWRITTEN = (
+    "the gradient is right, but backward writes into the output, which others use too: do without"
+    " methods that end in `_` and without `*=`, and compute new tensors."
+)
 _SHARED = (
     "right for one call; but a second one before backward changes what the first has kept. Keep it"
     " in `ctx`, which each call has for itself."
@@ -607,14 +730,52 @@ backward needs of `x` goes through `save_for_backward`.""",
                 _leaking(lambda x, slope: torch.where(x > 0, x, slope)),
                 "where x is negative, forward returns the slope itself; multiply x by it.",
             ),
-            Wrong(
-                _SlopeOnThePositiveSide,
+            *wrongs(
                 "the slope belongs to the negative side; positive numbers pass as they are.",
+                _leaky_both_ways(_leaky_with_the_sides_exchanged),
+                _leaky_both_ways(_leaky_with_the_branches_exchanged),
             ),
-            Wrong(
-                _leaky(lambda x, grad, slope: _leaky_with_the_sides_exchanged(x, grad, slope)),
+            *wrongs(
                 "forward is right; in backward the sides are exchanged: the slope belongs where x"
                 " was negative.",
+                _leaky(_leaky_with_the_sides_exchanged),
+                _leaky(_leaky_with_the_branches_exchanged),
+            ),
+            Wrong(_with_self(LeakyReLU), _SELF),
+            Wrong(_overwrites_its_output(LeakyReLU), _OVERWRITTEN),
+            *wrongs(
+                "where x is positive, x and `slope * x` are added; it passes as it is, and"
+                " `slope * x` is for the negative side alone.",
+                _leaky_both_ways(lambda x, y, slope: y * ((x > 0) + slope)),
+                _leaking(lambda x, slope: x.clamp(min=0) + slope * x),
+            ),
+            *wrongs(
+                "where x was negative, backward multiplies by the square of the slope; the slope"
+                " is a factor once.",
+                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, slope**2 * grad)),
+            ),
+            Wrong(
+                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, (1 - slope) * grad)),
+                "where x was negative, backward multiplies by 1 - slope; multiply by the slope.",
+            ),
+            *wrongs(
+                "where x is negative, forward multiplies by 1 - slope; multiply by the slope.",
+                _leaking(lambda x, slope: torch.where(x > 0, x, (1 - slope) * x)),
+                _leaky_both_ways(lambda x, y, slope: torch.where(x > 0, y, (1 - slope) * y)),
+            ),
+            *wrongs(
+                "`clamp` cuts off what lies below its bound, and returns the bound itself there;"
+                " where x is negative, multiply it by the slope.",
+                _leaking(lambda x, slope: x.clamp(min=-slope)),
+                _leaking(lambda x, slope: x.clamp(min=slope)),
+            ),
+            *wrongs(
+                "x and |x| do make a leaky ReLU, but with other factors: it is"
+                " `((1 + slope) * x + (1 - slope) * x.abs()) / 2`.",
+                _leaking(lambda x, slope: (x + slope * x.abs()) / 2),
+                _leaking(lambda x, slope: (slope * x + x.abs()) / 2),
+                _leaking(lambda x, slope: ((1 - slope) * x + (1 + slope) * x.abs()) / 2),
+                _leaking(lambda x, slope: (x + x.abs()) / 2 + slope * (x - x.abs())),
             ),
             Wrong(
                 _leaky(lambda x, grad, slope: torch.where(grad > 0, grad, slope * grad)),
@@ -760,6 +921,38 @@ Derive it, then write `Sigmoid` so that forward saves the *output*.""",
             Wrong(
                 _sigmoid(lambda y, grad: grad * torch.sigmoid(y) * (1 - torch.sigmoid(y))),
                 "what you saved is y already; backward takes the sigmoid of it once more.",
+            ),
+            Wrong(_with_self(Sigmoid), _SELF),
+            Wrong(_overwrites_its_output(Sigmoid), _OVERWRITTEN),
+            Wrong(
+                _sigmoid(lambda y, grad: grad * (1 - grad)),
+                "the derivative is made from grad_y, which only arrives; it is made from y, and"
+                " grad_y multiplies it.",
+            ),
+            Wrong(
+                _sigmoid(lambda y, grad: -grad * y**2),
+                "that is the derivative of 1 / u, -1 / u²; the chain rule goes on with that of u ="
+                " 1 + e⁻ˣ, which is -e⁻ˣ.",
+            ),
+            Wrong(
+                _sigmoid(lambda y, grad: y * (y - 1)),
+                "two things: grad_y is missing as a factor, and what y lacks to 1 is 1 - y.",
+            ),
+            *wrongs(
+                "that is softmax, which divides by a sum over several entries; the sigmoid makes"
+                " each entry of y from one entry of x.",
+                _softmax(0),
+                _softmax(1),
+            ),
+            Wrong(
+                _TanhBothWays,
+                "that is tanh, both ways; the sigmoid runs from 0 to 1, not from -1, and its"
+                " derivative is another.",
+            ),
+            Wrong(
+                _SavesNothing,
+                "the numbers are right, but nothing went through `ctx.save_for_backward`: what is"
+                " kept as an attribute of `ctx` PyTorch does not watch. Save y there.",
             ),
             Wrong(
                 _SavesTheInput,

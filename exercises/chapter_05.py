@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from exercises.differences import describe, difference
-from exercises.exercise import Exercise, Wrong
+from exercises.exercise import Exercise, Wrong, wrongs
 from exercises.gradients import gradients
 
 
@@ -97,6 +97,38 @@ def _learning_nothing(w: Tensor, b: Tensor) -> nn.Linear:
     return linear_from(w, b).requires_grad_(False)
 
 
+def _sizes_exchanged(w: Tensor, b: Tensor) -> nn.Linear:
+    layer = nn.Linear(w.shape[1], w.shape[0], dtype=w.dtype)
+    layer.weight, layer.bias = nn.Parameter(w.T.clone()), nn.Parameter(b.clone())
+    return layer
+
+
+def _added_to_what_was_drawn(weight: bool, bias: bool) -> Callable[[Tensor, Tensor], nn.Linear]:
+    def added(w: Tensor, b: Tensor) -> nn.Linear:
+        layer = nn.Linear(w.shape[0], w.shape[1], dtype=w.dtype)
+        with torch.no_grad():
+            layer.weight.copy_(layer.weight + w.T if weight else w.T)
+            layer.bias.copy_(layer.bias + b if bias else b)
+        return layer
+
+    return added
+
+
+def _plain_tensors(w: Tensor, b: Tensor) -> nn.Linear:
+    layer = linear_from(w, b)
+    del layer.weight, layer.bias
+    layer.weight, layer.bias = w.T.clone(), b.clone()  # type: ignore[assignment]
+    return layer
+
+
+def _scaled_by_the_inputs(w: Tensor, b: Tensor) -> nn.Linear:
+    return linear_from(w / w.shape[0] ** 0.5, b)
+
+
+def _not_returned(w: Tensor, b: Tensor) -> None:
+    linear_from(w, b)
+
+
 def _sharing(weight: bool, bias: bool) -> Callable[[Tensor, Tensor], nn.Linear]:
     def shared(w: Tensor, b: Tensor) -> nn.Linear:
         layer = linear_from(w, b)
@@ -122,7 +154,10 @@ def _outputs(
     square = _output(layer, x)
     found = {"the layer's bias": layer.bias, "the output of a square layer": square}
     if difference(square, x @ w + b) is None:
-        found["the output of a wider layer"] = _output(answer(w_wide, b_wide), x)
+        wider = answer(w_wide, b_wide)
+        found["the output of a wider layer"] = _output(wider, x)
+        sizes = wider.in_features, wider.out_features
+        found["the in_features and out_features of a wider layer"] = sizes
         found["the output of a layer with one output"] = _output(answer(w[:, :1], b[:1]), x)
         found["the output of the square layer, once more"] = _output(layer, x)
         found |= _learning(answer, layer, w, b, x)
@@ -136,14 +171,18 @@ def _output(layer: nn.Linear, x: Tensor) -> Any:
 def _learning(
     answer: Callable[..., Any], layer: nn.Linear, w: Tensor, b: Tensor, x: Tensor
 ) -> dict[str, Any]:
-    names, parameters = zip(*layer.named_parameters(), strict=True)
+    names = sorted(name for name, _ in layer.named_parameters())
+    if names != ["bias", "weight"]:
+        return {"the layer's parameters": " and ".join(names) or "none"}
+    parameters = [layer.bias, layer.weight]
     learnt = [name for name, p in layer.named_parameters() if p.requires_grad]
     single = answer(w.float(), b.float())
     x = x.to(layer.weight.dtype).requires_grad_()
     slopes = gradients(layer(x), [*parameters, x])
     return {
+        "the layer's parameters": " and ".join(names),
         "what the layer will learn": " and ".join(learnt) or "nothing",
-        **{f"the gradient of its {n}": g for n, g in zip((*names, "input"), slopes, strict=True)},
+        **{f"the gradient of its {n}": g for n, g in zip([*names, "input"], slopes, strict=True)},
         "the dtype of the weight for a float64 w": str(layer.weight.dtype),
         "the dtype of the weight for a float32 w": str(single.weight.dtype),
         "the dtype of the bias for a float32 w": str(single.bias.dtype),
@@ -394,6 +433,18 @@ def _off_the_record(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
     return smoothed_cross_entropy(logits.detach(), labels, smoothing)
 
 
+def _columns_of_the_labels(spread_over_all: bool) -> Callable[[Tensor, Tensor, float], Tensor]:
+    """Return a loss with as many columns as the largest label asks for."""
+
+    def loss(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+        one_hot = F.one_hot(labels)
+        columns = logits.shape[1] if spread_over_all else one_hot.shape[1]
+        target = (1 - smoothing) * one_hot + smoothing / columns
+        return -(target * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
+
+    return loss
+
+
 def _smoothed_losses(
     answer: Callable[..., Any], logits: Tensor, labels: Tensor, smoothing: float
 ) -> dict[str, Any]:
@@ -411,6 +462,7 @@ def _smoothing_inputs(generator: Generator) -> tuple[Any, ...]:
     smoothing = 0.11 + 0.3 * torch.rand((), generator=generator, dtype=torch.float64).item()
     labels = torch.randint(5, (7,), generator=generator)
     labels[:2] = torch.arange(2)  # also of the first few samples and classes something can be said
+    labels[-1] = 4  # a table as wide as the largest label asks for is wide enough for all of them
     return 2 * _normal(generator, 7, 5), labels, smoothing
 
 
@@ -550,6 +602,30 @@ EXERCISES = (
                 _learning_nothing,
                 "the layer computes what it should, but `requires_grad` is off, so it will learn "
                 "nothing.",
+            ),
+            Wrong(_not_returned, "linear_from returns nothing: is a `return` missing?"),
+            Wrong(
+                _sizes_exchanged,
+                "weight and bias are right, but the layer was made with its two sizes exchanged:"
+                " `in_features` and `out_features` say so. `nn.Linear` takes the inputs first,"
+                " `nn.Linear(*w.shape)`.",
+            ),
+            Wrong(
+                _plain_tensors,
+                "the layer computes what it should, but weight and bias are plain tensors now:"
+                " `layer.parameters()` is empty, so they will not be learned. Make each an"
+                " `nn.Parameter`, or write into the layer's own by `copy_`.",
+            ),
+            Wrong(
+                _scaled_by_the_inputs,
+                "you divide the weight by the root of its number of inputs; the layer shall"
+                " compute `x @ w + b` with `w` as it is.",
+            ),
+            *wrongs(
+                "you add to the numbers that PyTorch drew for the layer; replace them, by `copy_`.",
+                _added_to_what_was_drawn(weight=True, bias=True),
+                _added_to_what_was_drawn(weight=True, bias=False),
+                _added_to_what_was_drawn(weight=False, bias=True),
             ),
             *(
                 Wrong(
@@ -787,6 +863,12 @@ EXERCISES = (
                 _squared_distance,
                 "that is the squared distance of the probabilities from the target; the "
                 "cross-entropy takes a logarithm.",
+            ),
+            *wrongs(
+                "`F.one_hot(labels)` makes as many columns as the largest label asks for, too few"
+                " where the last classes do not occur: tell it, `F.one_hot(labels, num_classes)`.",
+                _columns_of_the_labels(spread_over_all=True),
+                _columns_of_the_labels(spread_over_all=False),
             ),
             Wrong(
                 _logits_scaled,
