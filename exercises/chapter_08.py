@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -71,6 +72,9 @@ def _as_long_as(
     return forward
 
 
+_nine_at_most = _as_long_as(lambda h, bound, depth: h.norm() > bound and depth < 9)
+
+
 def _without_relu(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
     h, depth = model.input_linear(x).clamp(min=0), 0
     while h.norm() > bound and depth < 10:
@@ -106,6 +110,64 @@ def _counted_from_one(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]
     return output, depth + 1
 
 
+def _counted_and_limited_from_one(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    output, depth = _nine_at_most(model, x, bound)
+    return output, depth + 1
+
+
+def _each_row_by_itself(
+    number: Callable[[list[int]], Any],
+) -> Callable[[Any, Tensor, float], tuple[Tensor, Any]]:
+    """Return an answer in which each row has a loop, and `number` makes one of their counts."""
+
+    def forward(model: Any, x: Tensor, bound: float) -> tuple[Tensor, Any]:
+        outputs, depths = zip(*(forward_until(model, row, bound) for row in x), strict=True)
+        return torch.stack(outputs), number(list(depths))
+
+    return forward
+
+
+def _with_a_loop_for_each_row() -> list[Callable[..., Any]]:
+    numbers: list[Callable[[list[int]], Any]] = [max, min, sum, list, lambda depths: depths[-1]]
+    return [_each_row_by_itself(number) for number in numbers]
+
+
+def _drawn_again_and_again(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    output, depth = model(x), 0
+    while output.norm() > bound and depth < 10:
+        output, depth = model(x), depth + 1
+    return output, depth
+
+
+def _drawn_inside(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    h, depth = model.input_linear(x).clamp(min=0), 0
+    while h.norm() > bound and depth < 10:
+        h, depth = model(x), depth + 1
+    return h, depth
+
+
+def _drawn_each_time(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    h, depth = model.input_linear(x).clamp(min=0), 0
+    output = h
+    while h.norm() > bound and depth < 10:
+        output, h, depth = model(x), model.middle_linear(h).clamp(min=0), depth + 1
+    return output, depth
+
+
+def _negative_kept(
+    first: dict[str, int], then: dict[str, int]
+) -> Callable[[Any, Tensor, float], tuple[Tensor, int]]:
+    """Return an answer with another clamp at first, or in the loop."""
+
+    def forward(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+        h, depth = model.input_linear(x).clamp(**first), 0
+        while h.norm() > bound and depth < 10:
+            h, depth = model.middle_linear(h).clamp(**then), depth + 1
+        return model.output_linear(h), depth
+
+    return forward
+
+
 def _not_counted(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
     return forward_until(model, x, bound)[0], 0
 
@@ -134,6 +196,11 @@ def _once_at_most(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
 
 def _depth_drawn(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
     return model(x), forward_until(model, x, bound)[1]
+
+
+def _compares_x(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
+    depth = 10 if x.norm() > bound else 0
+    return model(x, depth), depth
 
 
 def _without_biases(model: Any, x: Tensor, bound: float) -> tuple[Tensor, int]:
@@ -197,11 +264,16 @@ def _layer(weight: Tensor, bias: Tensor) -> nn.Linear:
 
 
 def _net_and_samples(generator: Generator) -> tuple[Any, ...]:
-    return _Net(generator), _normal(generator, 7, 4)
+    seed = generator.initial_seed()
+    _cases(seed)
+    return _Net(generator), _normal(generator, 7, 4), seed
 
 
-def _bounds(answer: Callable[..., Any], model: Any, x: Tensor) -> dict[str, Any]:
-    """Ask for some bounds and, if what came is right, for special nets and for gradients."""
+@lru_cache(maxsize=8)
+def _cases(seed: int) -> dict[str, tuple[float, tuple[Tensor, int]]]:
+    """Return bounds for the net and the samples of a seed, each with what should come."""
+    generator = Generator().manual_seed(seed)
+    model, x = _Net(generator).requires_grad_(False), _normal(generator, 7, 4)
     norms = _norms(model, x)
     bounds = {
         "a bound that ten uses do not reach": 0.99 * norms[13],
@@ -210,9 +282,15 @@ def _bounds(answer: Callable[..., Any], model: Any, x: Tensor) -> dict[str, Any]
         "a bound just above the norm of the third h": 1.01 * norms[2],
         "a bound just below the norm of the seventh h": 0.99 * norms[6],
     }
-    given = {name: answer(model, x, bound) for name, bound in bounds.items()}
+    return {name: (bound, forward_until(model, x, bound)) for name, bound in bounds.items()}
+
+
+def _bounds(answer: Callable[..., Any], model: Any, x: Tensor, seed: int) -> dict[str, Any]:
+    """Ask for some bounds and, if what came is right, for special nets and for gradients."""
+    cases = _cases(seed)
+    given = {name: answer(model, x, bound) for name, (bound, _) in cases.items()}
     found = {name: _parted(result) for name, result in given.items()}
-    if all(difference(given[n], forward_until(model, x, bounds[n])) is None for n in bounds):
+    if all(difference(given[name], right) is None for name, (_, right) in cases.items()):
         found["a norm that equals the bound"] = _parted(answer(*_whole_numbers(model), 5.0))
         with torch.no_grad():
             model.middle_linear.bias.add_(0.5)
@@ -650,10 +728,7 @@ EXERCISES = (
                 _as_long_as(lambda h, bound, depth: h.norm() > bound and depth < 11),
                 "your loop allows eleven uses; ten are the most.",
             ),
-            Wrong(
-                _as_long_as(lambda h, bound, depth: h.norm() > bound and depth < 9),
-                "your loop allows nine uses at most; it should be ten.",
-            ),
+            Wrong(_nine_at_most, "your loop allows nine uses at most; it should be ten."),
             Wrong(
                 _as_long_as(lambda h, bound, depth: h.norm() >= bound and depth < 10),
                 "where the norm equals the bound it is not above it: `>`, not `>=`.",
@@ -687,9 +762,16 @@ EXERCISES = (
                 "you compare the largest number; the norm is the root of the sum of all squares.",
             ),
             Wrong(
-                _norm_taken_once,
-                "the loop goes on although the norm of `h` has come down to the bound: compare "
-                "that of the present `h`, taken anew before each use.",
+                _as_long_as(
+                    lambda h, bound, depth: torch.linalg.matrix_norm(h, 2) > bound and depth < 10
+                ),
+                "you take the spectral norm, which `torch.linalg.norm(h, 2)` gives for a matrix; "
+                "the root of the sum of all squares is `h.norm()`.",
+            ),
+            *wrongs(
+                "what you compare stays the same while `h` changes: look at the norm of the "
+                "present `h`, taken anew before each use.",
+                *(_norm_taken_once, _compares_x),
             ),
             Wrong(
                 _once_at_most,
@@ -711,6 +793,27 @@ EXERCISES = (
             Wrong(
                 _counted_from_one,
                 "the output is right, but the count is one too high: begin with 0.",
+            ),
+            Wrong(
+                _counted_and_limited_from_one,
+                "the count is one too high, so the loop ends after nine uses: begin with 0.",
+            ),
+            *wrongs(
+                "each row has a loop of its own here; there is one loop, for all of `h`, which "
+                "goes by the norm of all its numbers together.",
+                *_with_a_loop_for_each_row(),
+            ),
+            *wrongs(
+                "each `model(x)` begins anew with x and draws a depth of its own; send the `h` of "
+                "your loop through `middle_linear`, and at the end through `output_linear`.",
+                *(_drawn_again_and_again, _drawn_inside, _drawn_each_time),
+            ),
+            *wrongs(
+                "`clamp(max=0)` keeps what is negative; a ReLU keeps what is positive, "
+                "`clamp(min=0)`.",
+                _negative_kept({"max": 0}, {"max": 0}),
+                _negative_kept({"max": 0}, {"min": 0}),
+                _negative_kept({"min": 0}, {"max": 0}),
             ),
             Wrong(
                 _not_counted,

@@ -1,5 +1,6 @@
 """The exercises of notebook 09: windows on a picture, forwards and backwards."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from exercises.differences import difference
-from exercises.exercise import Exercise, Wrong
+from exercises.exercise import Exercise, Wrong, wrongs
 
 
 def _normal(generator: Generator, *shape: int) -> Tensor:
@@ -104,6 +105,18 @@ def _columns_alone(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
     return corr2d(x, kernel)[:, ::stride]
 
 
+def _first_row_alone(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    y = strided(x, kernel, stride)
+    y[1:] = 0
+    return y
+
+
+def _first_place_alone(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    y = _first_row_alone(x, kernel, stride)
+    y[0, 1:] = 0
+    return y
+
+
 def _mean_of_window(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
     return strided(x, kernel, stride) / kernel.numel()
 
@@ -119,6 +132,27 @@ def _by_the_kernel(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
 
 def _by_two(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
     return strided(x, kernel, 2)
+
+
+SIZES_DIFFER = re.compile(r"The size of tensor a \(\d+\) must match the size of tensor b \(\d+\)")
+ANOTHER_WINDOW = (
+    "is a window not as large as the kernel? `y` may have too many places, so that windows reach "
+    "beyond x, or the slice is wrong"
+)
+
+
+def _with_a_word_on_errors(
+    answer: Callable[..., Any], x: Tensor, kernel: Tensor, stride: int
+) -> Any:
+    """Return what an answer gives; two messages of PyTorch are explained where they mislead."""
+    try:
+        return answer(x, kernel, stride)
+    except (RuntimeError, TypeError) as error:
+        if sizes := SIZES_DIFFER.match(str(error)):
+            error.args = (f"{sizes[0]}: {ANOTHER_WINDOW}",)
+        elif str(error).startswith("new_zeros() takes 1 positional argument"):
+            error.args = ("new_zeros() takes whole numbers as sizes: is there a `/` for a `//`?",)
+        raise
 
 
 def _picture_and_stride(generator: Generator) -> tuple[Any, ...]:
@@ -150,6 +184,17 @@ def _to_every_cell(grad_y: Tensor, x: Tensor) -> Tensor:
 
 def _evenly(grad_y: Tensor, x: Tensor) -> Tensor:
     return _to_every_cell(grad_y, x) / 4
+
+
+def _always_at(row: int, column: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return an answer that gives the gradient to one corner of every window."""
+
+    def backward(grad_y: Tensor, x: Tensor) -> Tensor:
+        grad_x = torch.zeros_like(x)
+        grad_x[row::2, column::2] = grad_y
+        return grad_x
+
+    return backward
 
 
 def _always_the_first(grad_y: Tensor, x: Tensor) -> Tensor:
@@ -286,6 +331,38 @@ def _first_bias_for_all(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return conv2d(x, weight, bias[:1].expand_as(bias))
 
 
+def _own_channel_with_all_kernels(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    maps = [corr2d(x[o], weight[o].sum(dim=0)) + bias[o] for o in range(len(weight))]
+    return torch.stack(maps)
+
+
+def _total_not_reset(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight.cumsum(dim=0), bias)
+
+
+def _total_with_biases_not_reset(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight.cumsum(dim=0), bias.cumsum(dim=0))
+
+
+def _one_total_for_all(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    total = conv2d(x, weight.sum(dim=0, keepdim=True), bias.sum(dim=0, keepdim=True))
+    return total.expand(len(weight), -1, -1).clone()
+
+
+def _list_of_maps(x: Tensor, weight: Tensor, bias: Tensor) -> list[Tensor]:
+    return list(conv2d(x, weight, bias))
+
+
+def _first_map_alone(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(x, weight, bias)[0]
+
+
+def _others_left_at_zero(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    maps = conv2d(x, weight, bias)
+    maps[1:] = 0
+    return maps
+
+
 def _last_map_alone(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return conv2d(x, weight, bias)[-1]
 
@@ -371,7 +448,55 @@ def _as_with_stride_1(
 def _unread_pixels_left_out(
     grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]
 ) -> Tensor:
-    return grad_input(grad_y, kernel, stride, shape)[:-1, :-1]
+    pairs = zip(grad_y.shape, kernel.shape, strict=True)
+    height, width = ((n - 1) * stride + k for n, k in pairs)
+    return grad_input(grad_y, kernel, stride, (height, width))
+
+
+def _stretched(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
+    read = _unread_pixels_left_out(grad_y, kernel, stride, shape)
+    return nn.functional.interpolate(read[None, None], size=shape)[0, 0]
+
+
+def _put_at_the_end(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
+    grad_x = grad_y.new_zeros(shape)
+    read = _unread_pixels_left_out(grad_y, kernel, stride, shape)
+    grad_x[shape[0] - read.shape[0] :, shape[1] - read.shape[1] :] = read
+    return grad_x
+
+
+def _one_zero_too_many(
+    grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]
+) -> Tensor:
+    wide = _unread_pixels_left_out(grad_y, kernel, stride + 1, shape)[: shape[0], : shape[1]]
+    grad_x = grad_y.new_zeros(shape)
+    grad_x[: wide.shape[0], : wide.shape[1]] = wide
+    return grad_x
+
+
+def _mean_over_windows(
+    grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]
+) -> Tensor:
+    read = grad_input(torch.ones_like(grad_y), torch.ones_like(kernel), stride, shape)
+    return grad_input(grad_y, kernel, stride, shape) / read.clamp(min=1)
+
+
+def _first_row_of_windows(
+    grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]
+) -> Tensor:
+    return grad_input(grad_y[:1], kernel, stride, shape)
+
+
+def _first_window(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
+    return grad_input(grad_y[:1, :1], kernel, stride, shape)
+
+
+def _last_window_left_out(
+    grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]
+) -> Tensor:
+    pairs = zip(shape, kernel.shape, strict=True)
+    height, width = (len(range(0, n - k, stride)) for n, k in pairs)
+    return grad_input(grad_y[:height, :width], kernel, stride, shape)
 
 
 def _overwritten(grad_y: Tensor, kernel: Tensor, stride: int, shape: tuple[int, int]) -> Tensor:
@@ -428,11 +553,15 @@ def _stride_of_rows_alone(
 
 
 def _gradient_and_kernel(generator: Generator) -> tuple[Any, ...]:
-    """Return windows that overlap, and a picture with a row and a column that no window reads."""
-    stride = 2 + generator.initial_seed() % 2  # rounds have consecutive seeds: both occur
+    """Return windows that overlap, and a picture of which they leave rows or columns, or none."""
+    kinds = [(2, 1, 0), (3, 1, 2), (1, 0, 0)]  # rounds have consecutive seeds: all of them occur
+    stride, rows_left, columns_left = kinds[generator.initial_seed() % 3]
     rows, columns = stride + 1, stride + 2
     height, width = 2, _draw(generator, 3, 5)
-    shape = (height - 1) * stride + rows + 1, (width - 1) * stride + columns + 1
+    shape = (
+        (height - 1) * stride + rows + rows_left,
+        (width - 1) * stride + columns + columns_left,
+    )
     return _normal(generator, height, width), _normal(generator, rows, columns), stride, shape
 
 
@@ -530,6 +659,8 @@ EXERCISES = (
         name="strided",
         solution=strided,
         inputs=_picture_and_stride,
+        probe=_with_a_word_on_errors,
+        direct=True,
         wrong=(
             Wrong(
                 _every_place,
@@ -562,6 +693,10 @@ EXERCISES = (
                 _thinned_out,
                 "you thinned out the picture before the windows read it. The window itself stays "
                 "dense, on the whole picture; only its steps are longer.",
+            ),
+            *wrongs(
+                "the first places alone are filled: does the `return` stand inside a loop?",
+                *(_first_row_alone, _first_place_alone),
             ),
             Wrong(_mean_of_window, "you take the mean over the window; the products are added."),
             Wrong(_turned_kernel, "the kernel is turned around; here it lies on as it is."),
@@ -610,6 +745,11 @@ EXERCISES = (
                 _always_the_first,
                 "the gradient goes to the upper left cell of each window; it belongs where the "
                 "maximum was.",
+            ),
+            *wrongs(
+                "the gradient goes to the same corner of each window; it belongs where the "
+                "maximum was.",
+                *(_always_at(0, 1), _always_at(1, 0), _always_at(1, 1)),
             ),
             Wrong(
                 _times_the_maximum,
@@ -715,8 +855,28 @@ EXERCISES = (
             ),
             Wrong(
                 _channels_added_first,
-                "you add up the channels before the windows are read, and the kernels too; each "
-                "channel meets its own kernel first, and then the results are added.",
+                "every channel meets every kernel of `weight[o]`, in a double loop or because "
+                "channels and kernels are added up first. Channel c meets `weight[o, c]` alone; "
+                "then the results are added.",
+            ),
+            Wrong(
+                _own_channel_with_all_kernels,
+                "map o reads channel o alone, with all the kernels of `weight[o]`. It has to read "
+                "every channel c, each with its own kernel, `weight[o, c]`.",
+            ),
+            *wrongs(
+                "the sum is not begun anew for each output channel: set it back to 0 before the "
+                "loop over the input channels.",
+                *(_total_not_reset, _total_with_biases_not_reset, _one_total_for_all),
+            ),
+            Wrong(
+                _list_of_maps,
+                "the maps are right, but they come one by one; make one tensor of them, "
+                "`torch.stack(maps)`.",
+            ),
+            *wrongs(
+                "only the first output channel is there: does the `return` stand inside the loop?",
+                *(_first_map_alone, _others_left_at_zero),
             ),
             Wrong(
                 _channels_averaged_first,
@@ -776,8 +936,40 @@ EXERCISES = (
             ),
             Wrong(
                 _unread_pixels_left_out,
-                "the last row and column are missing: no window reads them, so their gradient is "
-                "0. Begin with zeros of the given shape.",
+                "rows or columns are missing at the end: no window reads them, so their gradient "
+                "is 0. Begin with zeros of the given shape.",
+            ),
+            Wrong(
+                _stretched,
+                "you stretch the gradient to the given shape; each number stays where its pixel "
+                "is, and rows and columns at the end that no window reads get 0.",
+            ),
+            Wrong(
+                _put_at_the_end,
+                "rows and columns that no window reads lie at the lower and right end of the "
+                "picture; you put their zeros above and to the left.",
+            ),
+            Wrong(
+                _one_zero_too_many,
+                "your windows lie `stride + 1` apart: between two numbers of `grad_y` come "
+                "`stride - 1` zeros, so that output i begins at i · stride.",
+            ),
+            Wrong(
+                _mean_over_windows,
+                "you divide by how many windows read a pixel; what they hand back is added up.",
+            ),
+            *(
+                Wrong(
+                    answer,
+                    "what the first windows hand back is there, and the others are missing: does "
+                    "`return` stand inside a loop?",
+                )
+                for answer in (_first_row_of_windows, _first_window)
+            ),
+            Wrong(
+                _last_window_left_out,
+                "a window is left out where it ends exactly at the border: `range(0, n - k, "
+                "stride)` stops before n − k, which is a place for a window as well.",
             ),
             Wrong(
                 _overwritten,

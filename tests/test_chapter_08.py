@@ -13,6 +13,17 @@ while h.norm() > bound and depth < 10:
     depth += 1
 return model.output_linear(h), depth
 """
+ROWS = """
+outputs, depths = [], []
+for row in model.input_linear(x).clamp(min=0):
+    n = 0
+    while row.norm() > bound and n < 10:
+        row = model.middle_linear(row).clamp(min=0)
+        n += 1
+    outputs.append(model.output_linear(row))
+    depths.append(n)
+return torch.stack(outputs), depths
+"""
 TREE = """
 if tree == "x":
     return x
@@ -83,11 +94,26 @@ WRONG = [
     ("8.2", UNTIL.replace("while", "if"), "an `if` stand where a `while` should?"),
     ("8.2", UNTIL.replace("depth += 1", "depth = 1").replace("depth < 10", "h.norm() > 1e-3"),
         "in the number of uses: expected 10, got 1"),
-    ("8.2", UNTIL.replace("while h.norm()", "n = h.norm()\nwhile n"), "that of the present"),
+    ("8.2", UNTIL.replace("while h.norm()", "n = h.norm()\nwhile n"), "the norm of the present"),
     ("8.2", UNTIL.replace("(h).clamp", "(h.detach()).clamp"), LOST),
     ("8.2", "with torch.no_grad():" + UNTIL.replace("\n", "\n    "), LOST),
     ("8.2", UNTIL.replace("model.output_linear(h)", "model(x)"), "draws a depth of its own"),
     ("8.2", UNTIL.replace(".clamp(min=0)\n    depth", "\n    depth"), "after the middle layer"),
+    ("8.2", UNTIL.replace("depth = 0", "depth = 1"), "the count is one too high, so the loop"),
+    ("8.2", UNTIL.replace("depth = 0", "depth = 1").replace("< 10", "<= 10"), "begin with 0"),
+    ("8.2", UNTIL.replace("h.norm()", "torch.linalg.norm(h, ord=2)"), "the spectral norm"),
+    ("8.2", UNTIL.replace("h.norm()", "x.norm()"), "stays the same while `h` changes"),
+    ("8.2", ROWS, "each row has a loop of its own"),
+    ("8.2", ROWS.replace(", depths\n", ", max(depths)\n"), "each row has a loop of its own"),
+    ("8.2", ROWS.replace(", depths\n", ", sum(depths)\n"), "each row has a loop of its own"),
+    ("8.2", ROWS.replace(", depths\n", ", n\n"), "each row has a loop of its own"),
+    ("8.2", "y = model(x)\nfor depth in range(11):\n    if y.norm() <= bound or depth == 10:\n"
+        "        return y, depth\n    y = model(x)", "begins anew with x"),
+    ("8.2", UNTIL.replace("model.middle_linear(h).clamp(min=0)", "model(x)").replace(
+        "model.output_linear(h)", "h"), "begins anew with x"),
+    ("8.2", UNTIL.replace("min", "max"), "a ReLU keeps what is positive"),
+    ("8.2", UNTIL.replace("(h).clamp(min", "(h).clamp(max"), "a ReLU keeps what is positive"),
+    ("8.2", UNTIL.replace("(x).clamp(min", "(x).clamp(max"), "a ReLU keeps what is positive"),
     ("8.3", TREE.replace("a - b", "b - a"), 'the two sides of "-" are exchanged'),
     ("8.3", TREE.replace("return x", "return x.item()"), NO_GRAPH),
     ("8.3", TREE.replace("return x", "return x.detach().clone().requires_grad_()"), NO_GRAPH),

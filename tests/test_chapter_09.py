@@ -115,7 +115,39 @@ def test_right_answers(number, code):
     assert_right(number, code)
 
 
+PAIRS = "return torch.stack([{} + bias[o] for o in range(len(weight))])"
+TOTAL = """
+total, maps = 0, []
+for o in range(len(weight)):
+    for c in range(len(x)):
+        total = total + corr2d(x[c], weight[o, c])
+    maps.append(total + bias[o])
+return torch.stack(maps)
+"""
+STRIDED = """
+rows, columns = kernel.shape
+y = x.new_zeros((x.shape[0] - rows) // stride + 1, (x.shape[1] - columns) // stride + 1)
+for i in range(y.shape[0]):
+    for j in range(y.shape[1]):
+        top, left = i * stride, j * stride
+        y[i, j] = (x[top : top + rows, left : left + columns] * kernel).sum()
+return y
+"""
+TOO_MANY = "a window not as large as the kernel? `y` may have too many places"
+
 WRONG = [
+    ("9.2", STRIDED.replace("// stride + 1", "+ 1"), TOO_MANY),
+    (
+        "9.2",
+        STRIDED.replace("(x.shape[0] - rows) // stride + 1", "x.shape[0] // stride").replace(
+            "(x.shape[1] - columns) // stride + 1", "x.shape[1] // stride"
+        ),
+        TOO_MANY,
+    ),
+    ("9.2", STRIDED.replace("top + rows", "i + rows"), "or the slice is wrong"),
+    ("9.2", STRIDED.replace("//", "/"), "whole numbers as sizes: is there a `/` for a `//`?"),
+    ("9.2", STRIDED.replace("\nreturn", "\n    return"), "stand inside a loop?"),
+    ("9.2", STRIDED.replace("\nreturn", "\n        return"), "stand inside a loop?"),
     ("9.2", "return corr2d(x[::stride, ::stride], kernel)", "you thinned out the picture"),
     ("9.2", "return corr2d(x, kernel)[:, ::stride]", "to the right, but not down"),
     ("9.2", "return corr2d(x, kernel)[::stride]", "jumps down, but not to the right"),
@@ -176,7 +208,7 @@ WRONG = [
     ("9.3", "return F.max_pool2d(x[None], 2)[0]", "that is the forward pass"),
     ("9.3", "x[x < 0] = 0\nreturn x", "changes its argument x in place"),
     ("9.3", "return grad_y * (x == x.max())", "raised RuntimeError"),
-    ("9.3", "g = torch.zeros_like(x)\ng[1::2, 1::2] = grad_y\nreturn g", "first window: expected"),
+    ("9.3", "g = torch.zeros_like(x)\ng[1::2, 1::2] = grad_y\nreturn g", "the same corner of each"),
     ("9.3", "return torch.ones_like(x)", "cells with a gradient in each window"),
     ("9.4", "return F.conv2d(x[None], weight, bias)", "their arrangement is not"),
     ("9.4", "return F.conv2d(x[None], weight)[0]", "the bias is missing"),
@@ -184,12 +216,34 @@ WRONG = [
     ("9.4", "return F.conv2d(x[None], weight.flip(2, 3), bias)[0]", "the kernels are flipped"),
     ("9.4", "return F.conv2d(x[None], weight / len(x), bias)[0]", "the mean over the input chan"),
     ("9.4", "return F.conv2d(x[None], weight, bias)[0].sum(0)", "you add up the output channels"),
+    ("9.4", PAIRS.format("sum(corr2d(x[o], k) for k in weight[o])"), "map o reads channel o alone"),
+    (
+        "9.4",
+        PAIRS.format("sum(corr2d(c, k) for c in x for k in weight[o])"),
+        "every channel meets every kernel of `weight[o]`, in a double loop",
+    ),
+    ("9.4", TOTAL, "the sum is not begun anew for each output channel"),
+    (
+        "9.4",
+        TOTAL.replace("    maps", "    total = total + bias[o]\n    maps").replace(
+            "d(total + bias[o]", "d(total"
+        ),
+        "the sum is not begun anew for each output channel",
+    ),
+    ("9.4", "return list(F.conv2d(x[None], weight, bias)[0])", "they come one by one"),
+    ("9.4", "return tuple(F.conv2d(x[None], weight, bias)[0])", "they come one by one"),
+    (
+        "9.4",
+        "for o in range(len(weight)):\n"
+        "    return F.conv2d(x[None], weight[o : o + 1], bias[o : o + 1])[0, 0]",
+        "only the first output channel is there",
+    ),
     ("9.4", "return F.conv2d(x[None], weight, -bias)[0]", "you subtract the bias"),
     ("9.4", "return F.conv2d(x[None], weight)[0] + bias.sum()", "each map gets all the biases"),
     (
         "9.4",
         "return torch.stack([corr2d(x.sum(0), w.sum(0)) + b for w, b in zip(weight, bias)])",
-        "you add up the channels before the windows are read",
+        "every channel meets every kernel of `weight[o]`",
     ),
     (
         "9.4",
@@ -247,7 +301,7 @@ WRONG = [
         "9.5",
         "y = F.conv_transpose2d(grad_y[None, None], kernel[None, None], stride=stride)[0, 0]\n"
         "return y",
-        "the last row and column are missing",
+        "rows or columns are missing at the end",
     ),
     (
         "9.5",
