@@ -749,10 +749,10 @@ backward needs of `x` goes through `save_for_backward`.""",
                 _leaky_both_ways(lambda x, y, slope: y * ((x > 0) + slope)),
                 _leaking(lambda x, slope: x.clamp(min=0) + slope * x),
             ),
-            *wrongs(
+            Wrong(
+                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, slope**2 * grad)),
                 "where x was negative, backward multiplies by the square of the slope; the slope"
                 " is a factor once.",
-                _leaky(lambda x, grad, slope: torch.where(x > 0, grad, slope**2 * grad)),
             ),
             Wrong(
                 _leaky(lambda x, grad, slope: torch.where(x > 0, grad, (1 - slope) * grad)),
@@ -763,11 +763,10 @@ backward needs of `x` goes through `save_for_backward`.""",
                 _leaking(lambda x, slope: torch.where(x > 0, x, (1 - slope) * x)),
                 _leaky_both_ways(lambda x, y, slope: torch.where(x > 0, y, (1 - slope) * y)),
             ),
-            *wrongs(
+            Wrong(
+                _leaking(lambda x, slope: x.clamp(min=-slope)),
                 "`clamp` cuts off what lies below its bound, and returns the bound itself there;"
                 " where x is negative, multiply it by the slope.",
-                _leaking(lambda x, slope: x.clamp(min=-slope)),
-                _leaking(lambda x, slope: x.clamp(min=slope)),
             ),
             *wrongs(
                 "x and |x| do make a leaky ReLU, but with other factors: it is"

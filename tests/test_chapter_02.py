@@ -106,6 +106,12 @@ WRONG = [
     ),
     ("2.4", "return grad_out @ w, x.T @ grad_out, grad_out.sum(0)", "needs `w.T`"),
     ("2.4", "return x.T @ grad_out, grad_out @ w.T, grad_out.sum(0)", "are exchanged"),
+    (
+        "2.4",
+        "return {'x': grad_out @ w.T, 'w': x.T @ grad_out, 'b': grad_out.sum(0)}",
+        'expected "a tuple of three gradients", got "a dict with 3 entries"',
+    ),
+    ("2.4", "return grad_out @ w.T", 'gradients", got "a tensor of shape (6, 4)"'),
     ("2.4", "return grad_out.sum(0), grad_out @ w.T, x.T @ grad_out", "in another order"),
     ("2.4", "return grad_out @ w.T, x.T @ grad_out, grad_out.sum(1)", "the wrong axis"),
     ("2.4", "return grad_out @ w.T, x.T @ grad_out, grad_out", "a row for each sample"),

@@ -18,6 +18,14 @@ def rows(*lines, of="torch.eye(len(f(x)), dtype=x.dtype)", end="return torch.sta
 
 EMPTY, BACK, KEEP = "x.grad = None", "f(x).backward(gradient=v)", "rows.append(x.grad)"
 MOVE, FORGET = "w -= learning_rate * w.grad", "w.grad = None"
+PUT_BACK = """
+kept = [None if x.grad is None else x.grad.clone() for x in inputs]
+f(*inputs).backward()
+found = tuple({} for x in inputs)
+for x, old in zip(inputs, kept):
+    {}
+return found
+"""
 COPIES = "{}\nf(*copies).backward()\nreturn tuple(c.grad for c in copies)"
 
 RIGHT = [
@@ -62,6 +70,14 @@ WRONG = [
     ("3.1", "22", "10 is its value"),
     ("3.1", "'it raises an error'", "both calls run"),
     ("3.1", "23", "23 is too large. Work out the two slopes"),
+    ("3.1", "24", "is that 12 twice?"),
+    ("3.1", "160", "the slope of the product"),
+    ("3.1", "16", "is that 6 + 10?"),
+    ("3.1", "41", "only x is squared"),
+    ("3.1", "29", "Or 24 + 5?"),
+    ("3.1", "(12, 5)", "`.grad` holds one number"),
+    ("3.1", "torch.tensor([12., 5.])", "`.grad` holds one number"),
+    ("3.1", "[12, 17]", "after each of the two"),
     ("3.2", "'e'", "the end of the graph"),
     ("3.2", "'ab'", "what does detach leave"),
     ("3.2", "'abc'", "c is made by a recorded operation"),
@@ -99,7 +115,48 @@ WRONG = [
     ("3.4", "return torch.autograd.grad(f(*inputs), inputs)[0]", "the first input alone"),
     ("3.4", "return [torch.autograd.grad(f(*inputs), t) for t in inputs]", "in a tuple of its own"),
     ("3.4", "x, w = inputs\nreturn torch.autograd.grad(f(x, w), (x, w))", "not enough values"),
-    ("3.4", "return tuple(t.grad for t in inputs)", "in the gradients: at position 0"),
+    ("3.4", "return tuple(t.grad for t in inputs)", "that is what `.grad` of the inputs held"),
+    (
+        "3.4",
+        "torch.autograd.grad(f(*inputs), inputs)\nreturn tuple(t.grad for t in inputs)",
+        "only returns its gradients",
+    ),
+    (
+        "3.4",
+        "f(*[t.data.requires_grad_() for t in inputs]).backward()\n"
+        "return tuple(t.grad for t in inputs)",
+        "a copy that you go backward from has a `.grad` of its own",
+    ),
+    ("3.4", "return torch.autograd.grad(f, inputs)", "its result is wanted here: f(*inputs)"),
+    ("3.4", "return torch.autograd.grad(f(inputs), inputs)", "call it as f(*inputs)"),
+    ("3.4", PUT_BACK.format("x.grad.clone()", "x.grad = old"), "since `backward` adds to that"),
+    (
+        "3.4",
+        PUT_BACK.format("x.grad", "x.grad = None if old is None else x.grad.copy_(old)"),
+        "Is your result the very tensor in `.grad`?",
+    ),
+    (
+        "3.4",
+        """
+        kept = [t.grad for t in inputs]
+        for t in inputs:
+            t.grad = None
+        f(*inputs).backward()
+        found = tuple(t.grad for t in inputs)
+        inputs[0].grad = kept[0]
+        return found""",
+        "put None back as well",
+    ),
+    (
+        "3.4",
+        """
+        for t in inputs:
+            if t.grad is not None:
+                t.grad.zero_()
+        f(*inputs).backward()
+        return tuple(t.grad.clone() for t in inputs)""",
+        "what was in `.grad` before is lost",
+    ),
     (
         "3.4",
         """
@@ -107,7 +164,7 @@ WRONG = [
         for t in inputs:
             t.requires_grad_(False)
         return found""",
-        "element 0 of tensors does not require grad",
+        "leaves inputs that no longer require a gradient",
     ),
     (
         "3.4",

@@ -56,6 +56,18 @@ def clip_back(returned):
     return clip(backward=f"return {returned}")
 
 
+def leaky_forward(returned):
+    return leaky(f"ctx.save_for_backward(x); ctx.slope = slope; return {returned}")
+
+
+WITH_SELF = """
+class LeakyReLU(Function):
+    def forward(self, ctx, x, slope):
+        return x
+
+    def backward(self, ctx, grad_y):
+        return grad_y, None
+"""
 MASK = "ctx.mask, ctx.slope = x > 0, slope; return torch.where(x > 0, x, slope * x)"
 MASK_BACK = "return torch.where(ctx.mask, grad_y, ctx.slope * grad_y), None"
 SETUP = """
@@ -139,6 +151,51 @@ WRONG = [
     ),
     ("4.2", leaky_back("grad_y * ((x > 0) + ctx.slope * (x < 0)), None"), "no gradient passes"),
     ("4.2", leaky_back("grad_y * ((x > 0) + ctx.slope), None"), "1 + slope"),
+    ("4.2", WITH_SELF, "a method takes `self`"),
+    ("4.2", leaky_forward("x.clamp(min=0) + slope * x"), "x and `slope * x` are added"),
+    (
+        "4.2",
+        leaky_forward("x.clamp(min=0) + slope * x").replace(
+            "torch.where(x > 0, grad_y, ctx.slope * grad_y)", "grad_y * ((x > 0) + ctx.slope)"
+        ),
+        "x and `slope * x` are added",
+    ),
+    ("4.2", leaky_forward("(x + slope * x.abs()) / 2"), "but with other factors"),
+    ("4.2", leaky_forward("x.clamp(min=-slope)"), "`clamp` cuts off"),
+    ("4.2", leaky_back("torch.where(x > 0, ctx.slope * grad_y, grad_y), None"), "in backward the"),
+    ("4.2", leaky_back("grad_y * torch.where(x > 0, 1, ctx.slope) ** 2, None"), "the square of"),
+    ("4.2", leaky(LEAKY.replace("= slope", "= 1 - slope")), "backward multiplies by 1 - slope"),
+    (
+        "4.2",
+        leaky(
+            "y = torch.where(x > 0, x, slope * x); ctx.save_for_backward(y); ctx.s = slope;"
+            "return y",
+            "(y,) = ctx.saved_tensors; m = y > 0; y.mul_(2);"
+            "return torch.where(m, grad_y, ctx.s * grad_y), None",
+        ),
+        "writes into the output",
+    ),
+    ("4.2", leaky(backward=LEAKY_BACK.replace("(x,)", "x")), "is a tuple, even of one"),
+    ("4.3", sigmoid(backward=SIGMOID_BACK.replace("(y,)", "y")), "is a tuple, even of one"),
+    (
+        "4.3",
+        sigmoid(backward="y = ctx.saved_tensors; return y.mul(1 - y)"),
+        "is a tuple, even of one",
+    ),
+    ("4.3", WITH_SELF.replace("LeakyReLU", "Sigmoid").replace(", slope", ""), "takes `self`"),
+    ("4.3", sigmoid_back("grad_y * y.mul_(1 - y)"), "writes into the output"),
+    ("4.3", sigmoid_back("grad_y * (1 - grad_y)"), "made from grad_y, which only arrives"),
+    ("4.3", sigmoid_back("-grad_y * y**2"), "the derivative of 1 / u"),
+    ("4.3", sigmoid_back("y * (y - 1)"), "two things"),
+    ("4.3", sigmoid(SIGMOID.replace("1 / (1 + torch.exp(-x))", "x.softmax(-1)")), "is softmax"),
+    (
+        "4.3",
+        sigmoid(
+            SIGMOID.replace("1 / (1 + torch.exp(-x))", "x.tanh()"),
+            SIGMOID_BACK.replace("y * (1 - y)", "(1 - y**2)"),
+        ),
+        "that is tanh, both ways",
+    ),
     (
         "4.2",
         leaky_back("grad_y * torch.where(x > 0, x, ctx.slope * x), None"),
@@ -164,7 +221,7 @@ WRONG = [
     (
         "4.3",
         sigmoid("ctx.y = torch.sigmoid(x); return ctx.y", "y = ctx.y; return grad_y * y * (1 - y)"),
-        "not y alone",
+        "nothing went through `ctx.save_for_backward`",
     ),
     (
         "4.3",

@@ -80,6 +80,16 @@ WRONG = [
         "layer.bias = nn.Parameter(b)\nreturn layer", "the weight is not transposed"),
     ("5.2", "layer = nn.Linear(*w.shape, dtype=w.dtype)\nlayer.weight = w.T\nreturn layer",
         "TypeError: cannot assign 'torch.DoubleTensor' as parameter 'weight'"),
+    ("5.2", LINEAR.replace("*w.shape", "*w.T.shape").replace("layer.weight.copy_(w.T)",
+        "layer.weight = nn.Parameter(w.T.clone())").replace("layer.bias.copy_(b)",
+        "layer.bias = nn.Parameter(b.clone())"), "made with its two sizes exchanged"),
+    ("5.2", LINEAR.replace(".copy_(w.T)", " += w.T").replace(".copy_(b)", " += b"), "you add to"),
+    ("5.2", LINEAR.replace(".copy_(b)", " += b"), "you add to the numbers that PyTorch drew"),
+    ("5.2", "layer = nn.Linear(*w.shape, dtype=w.dtype)\ndel layer.weight, layer.bias\n"
+        "layer.bias = b.clone().requires_grad_()\nlayer.weight = w.T.clone().requires_grad_()\n"
+        "return layer", "weight and bias are plain tensors now"),
+    ("5.2", LINEAR.replace("(w.T)", "(w.T / len(w) ** 0.5)"), "the root of its number of inputs"),
+    ("5.2", LINEAR.replace("return layer", ""), "is a `return` missing?"),
     ("5.3", "return F.binary_cross_entropy_with_logits(logits, 1.0 * (labels == 0))",
         "the two classes are exchanged"),
     ("5.3", "return F.softplus((1 - 2 * labels) * logits).mean() / math.log(2)", "loss in bits"),
@@ -110,6 +120,8 @@ WRONG = [
         "return -(1 - smoothing) * log_p[:, labels].mean() - smoothing * log_p.mean()",
         "takes all these columns from every row"),
     ("5.4", TARGET + "return -(target * log_softmax(logits)).mean()", "a mean in place of a sum?"),
+    ("5.4", TARGET.replace("(labels, C)", "(labels)")
+        + "return -(target * log_softmax(logits)).sum(dim=1).mean()", "as the largest label asks"),
     ("5.4", TARGET.replace("(labels, C)", "(labels)") + "return F.cross_entropy(logits, target)",
         "your code raised"),
     ("5.4", TARGET + "return F.cross_entropy(torch.softmax(logits, dim=1), target)", "taken twice"),
@@ -140,7 +152,9 @@ def test_degenerate_answers(number):
 
 
 def test_degenerate_layers():
-    assert_true_of_degenerate("5.2", but=("zeros", "ones", "NaN", "negative", "transpose"))
+    nothing = {"None": "linear_from returns nothing"}
+    changed = ("zeros", "ones", "NaN", "negative", "transpose")
+    assert_true_of_degenerate("5.2", nothing, but=changed)
     for change in ("zero_", "neg_", "fill_(1).exp_", "fill_(torch.nan).exp_"):
         for part in "weight", "bias":
             answer = LINEAR.replace("return", f"layer.{part}.data.{change}()\nreturn")
