@@ -208,6 +208,42 @@ def _over_classes(logits, labels, k):
     return (best == labels[:, None]).sum().item() / logits.shape[1]
 
 
+def _values_for_classes(logits, labels, k):
+    found = logits.topk(k, dim=1).values == labels[:, None]
+    return found.any(dim=1).sum().item() / len(labels)
+
+
+def _every_place(logits, labels, k):
+    found = logits.topk(k, dim=1).indices == labels[:, None]
+    return found.all(dim=1).sum().item() / len(labels)
+
+
+def _whole_division(logits, labels, k):
+    return (logits.topk(k, dim=1).indices == labels[:, None]).sum().item() // len(labels)
+
+
+def _softmax_over_pictures(logits, labels, k):
+    return top_k_accuracy(logits.softmax(dim=0), labels, k)
+
+
+def _first_picture_alone(logits, labels, k):
+    return top_k_accuracy(logits[:1], labels[:1], k) / len(labels)
+
+
+def _in_any_row(logits, labels, k):
+    best = logits.topk(k, dim=1).indices
+    return sum(bool((best == label).any()) for label in labels) / len(labels)
+
+
+def _class_at_place(logits, labels, k):
+    order = logits.argsort(dim=1, descending=True)
+    return (order.gather(1, labels[:, None]) < k).sum().item() / len(labels)
+
+
+def _mean_up_to_k(logits, labels, k):
+    return sum(top_k_accuracy(logits, labels, n) for n in range(1, k + 1)) / k
+
+
 def _each_picture(logits, labels, k):
     return (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
 
@@ -294,11 +330,11 @@ def _columns_reordered(answer: Any, weight: Tensor, permutation: Tensor) -> Any:
 
 
 def _logits_and_labels(generator: Generator) -> tuple[Tensor, Tensor, int]:
-    """Draw labels most of which come first, some second and third, and one at each later place.
+    """Draw labels most of which come first, some second and third, few at each later place.
 
     The numbers are such that no mistake comes to the same share as another, or as the solution.
     """
-    low, spread = torch.tensor([19, 7, 4, *[1] * 7]), torch.tensor([5, 3, 2, *[1] * 7])
+    low, spread = torch.tensor([19, 7, 4, 2, 2, *[1] * 5]), torch.tensor([5, 3, 2, *[1] * 7])
     counts = low + (torch.rand(10, generator=generator) * spread).long()
     places = torch.arange(10).repeat_interleave(counts)
     places = places[torch.randperm(len(places), generator=generator)]  # (B,)
@@ -309,13 +345,15 @@ def _logits_and_labels(generator: Generator) -> tuple[Tensor, Tensor, int]:
 
 
 def _for_several_k(answer: Any, logits: Tensor, labels: Tensor, k: int) -> dict[str, Any]:
-    """Return the share for a k and, if this is right, for the smallest and the largest."""
-    found: dict[str, Any] = {"the share": answer(logits, labels, k)}
-    if difference(found["the share"], top_k_accuracy(logits, labels, k)) is None:
-        for other in (1, 10):
-            found[f"the share for k = {other}"] = answer(logits, labels, other)
-    else:
-        found |= dict.fromkeys(("the share for k = 1", "the share for k = 10"))
+    """Return the share for a k and, if this is right or 0, for the smallest and the largest."""
+    share = answer(logits, labels, k)
+    found: dict[str, Any] = {"the share": share}
+    if difference(share, 0.0) is None:  # of which there are several reasons
+        found["whether a label is found"] = "no"
+    elif difference(share, top_k_accuracy(logits, labels, k)) is not None:
+        return found | dict.fromkeys(("the share for k = 1", "the share for k = 10"))
+    for other in (1, 10):
+        found[f"the share for k = {other}"] = answer(logits, labels, other)
     return found
 
 
@@ -351,6 +389,30 @@ with pencil and paper, and give three digits.""",
             Wrong(
                 math.log10((math.e + 9) / math.e),
                 "that is the logarithm to base 10; cross-entropy takes the natural one.",
+            ),
+            Wrong(
+                math.log(math.e + 8) - 1,
+                "you counted eight classes beside the right one; there are nine.",
+            ),
+            Wrong(
+                1 + 9 / math.e,
+                "that is one divided by the probability of the right class; the loss is its "
+                "logarithm.",
+            ),
+            Wrong(
+                math.log(1 + 9 * math.e),
+                "the exponent has the wrong sign: each of the nine others counts e⁻¹ beside the "
+                "right class, not e, which would be the loss of a model that is sure and wrong.",
+            ),
+            Wrong(
+                (math.log(math.e + 9) - 1) / 10,
+                "you divide by the ten classes. `F.cross_entropy` takes its mean over pictures, "
+                "and each has the loss of its right class alone.",
+            ),
+            Wrong(
+                9 / (math.e + 9),
+                "that is the probability which the wrong classes get together. The loss is minus "
+                "the logarithm of what the right class gets.",
             ),
             Wrong(
                 math.log(10) - 1,
@@ -589,6 +651,43 @@ def top_k_accuracy(logits, labels, k):  # (B, C), (B,) -> a number
             Wrong(_how_often_not, "that is how often the label is *not* among them."),
             Wrong(
                 _over_classes, "you divide by the number of classes; divide by that of pictures."
+            ),
+            Wrong(
+                _values_for_classes,
+                "no label is ever found, whatever k is. Do you compare the labels with the `indices` "
+                "of `topk`? Its `values` are logits.",
+            ),
+            Wrong(
+                _every_place,
+                "you ask whether *all* k places hold the label, and one of them can at most: "
+                "`any`.",
+            ),
+            Wrong(
+                _whole_division,
+                "`//` drops what comes behind the decimal point; divide with `/`.",
+            ),
+            Wrong(
+                _softmax_over_pictures,
+                "your softmax runs over the pictures, `dim=0`, and mixes them; the classes lie "
+                "along `dim=1`. (For an order of the classes none is needed.)",
+            ),
+            Wrong(
+                _first_picture_alone,
+                "only the first picture is looked at: does `return` stand inside the loop?",
+            ),
+            Wrong(
+                _in_any_row,
+                "it comes out as 1. Do you look for a label among the best of *all* pictures? Each "
+                "label belongs to its own row: `labels[:, None]`, and `any(dim=1)`.",
+            ),
+            Wrong(
+                _class_at_place,
+                "you read which class stands at the place that the label names; the question is "
+                "at which place the label stands.",
+            ),
+            Wrong(
+                _mean_up_to_k,
+                "you take the mean of the shares for 1, 2, … k; the one for k is wanted.",
             ),
             Wrong(
                 _each_picture,

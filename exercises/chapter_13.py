@@ -153,6 +153,22 @@ def _the_first(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -
     return states[0]
 
 
+def _until_the_first_fall(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+    best_accuracy, best = -1.0, {}
+    for _ in range(epochs):
+        train_epoch(model)
+        accuracy = validate(model)
+        if accuracy <= best_accuracy:
+            break
+        best_accuracy, best = accuracy, copy.deepcopy(model.state_dict())
+    return best
+
+
+def _as_lists(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> Any:
+    best = train_and_keep_best(model, train_epoch, validate, epochs)
+    return {name: tensor.tolist() for name, tensor in best.items()}
+
+
 def _nothing_below_one(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
     best_accuracy, best = 1.0, {}
     for _ in range(epochs):
@@ -230,9 +246,13 @@ class _Course:
 
 
 def _accuracies(generator: Generator) -> tuple[Any, ...]:
-    """Return accuracies whose best, worst, last rise and neighbours are epochs of their own."""
+    """Return accuracies whose best, worst, last rise and neighbours are epochs of their own.
+
+    They first fall after one, two or three epochs, and rise again.
+    """
     first = round(0.3 + 0.05 * _integer(generator, 0, 5), 2)
-    accuracies = [first, 0.2, 0.9, 0.5, 0.4, 0.1, 0.6, 0.55]
+    rising = [first, first + 0.01, first + 0.02][: 1 + generator.initial_seed() % 3]
+    accuracies = [*rising, 0.2, 0.9, 0.5, 0.4, 0.1, 0.6, 0.55]
     return float(torch.rand((), generator=generator)), accuracies
 
 
@@ -468,6 +488,43 @@ def _eof_alone(folder: Path) -> Any:
     return None
 
 
+def _second_without_try(folder: Path) -> Any:
+    *_, second, newest = sorted(folder.glob("epoch_*.pt"), key=_by_epoch)
+    try:
+        return torch.load(newest, weights_only=True)
+    except Exception:
+        return torch.load(second, weights_only=True)
+
+
+def _by_last_digit(folder: Path) -> Any:
+    paths = folder.glob("epoch_*.pt")
+    return _first_that_loads(sorted(paths, key=lambda p: int(p.stem[-1]), reverse=True))
+
+
+def _as_listed(folder: Path) -> Any:
+    return _first_that_loads(folder.glob("epoch_*.pt"))
+
+
+def _as_listed_backwards(folder: Path) -> Any:
+    return _first_that_loads(list(folder.glob("epoch_*.pt"))[::-1])
+
+
+def _counting_up(folder: Path) -> Any:
+    epoch, newest = 8, None
+    while (folder / f"epoch_{epoch}.pt").exists():
+        newest = _first_that_loads([folder / f"epoch_{epoch}.pt"]) or newest
+        epoch += 1
+    return newest
+
+
+def _several(folder: Path) -> Any:
+    return _by_epoch(folder / "epoch_1.pt"), load_newest(folder)
+
+
+def _its_bytes(folder: Path) -> bytes:
+    return b""
+
+
 def _its_epoch(folder: Path) -> Any:
     return load_newest(folder)["epoch"]
 
@@ -497,39 +554,60 @@ def _up_to_the_damage(folder: Path) -> Any:
 
 @cache
 def _file_of(epoch: int) -> bytes:
-    """Return a checkpoint's file; that of epoch 5 is the largest."""
+    """Return a checkpoint's file; that of an epoch from 60 to 62 is the largest."""
     buffer = io.BytesIO()
-    weight = torch.full((300 if epoch == 5 else 3,), float(epoch))
+    weight = torch.full((300 if 60 <= epoch <= 62 else 3,), float(epoch))
     torch.save({"epoch": epoch, "weight": weight}, buffer)
     return buffer.getvalue()
 
 
-def _from_folder(answer: Any, epochs: list[int], newest_whole: int, empty: int) -> Any:
-    """Write a file for each epoch, 4, 9 and those after `newest_whole` damaged; load the newest."""
+def _from_folder(answer: Any, epochs: list[int], damaged: list[int], empty: int) -> Any:
+    """Write a file for each epoch, some of them damaged; load the newest."""
+    state, raised = None, "none"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for minute, epoch in enumerate(epochs):
-            path = folder / f"epoch_{epoch}.pt"
-            content = _file_of(epoch)
-            if epoch > newest_whole or epoch in (4, 9):
-                content = b"" if epoch == empty else content[: len(content) // 2]
-            path.write_bytes(content)
-            os.utime(path, (60 * minute, 60 * minute))
+        _write(folder, epochs, damaged, empty)
         try:
             state = answer(folder)
         except (RuntimeError, EOFError) as error:  # that of torch.load, the answer let it through
-            state = type(error).__name__
+            raised = type(error).__name__
         left = sorted(path.name for path in folder.iterdir())
     if isinstance(state, Path):  # of a folder that has another name each time
         state = Path(state.name)
-    return {"what was loaded": state, "the files in the folder afterwards": left}
+    kinds: dict[Any, Any] = {tuple: "several things", list: "several things", bytes: "bytes"}
+    return {
+        "the error that your code lets through": raised,
+        "what was loaded": kinds.get(type(state), state),
+        "the files in the folder afterwards": left,
+    }
+
+
+def _write(folder: Path, epochs: list[int], damaged: list[int], empty: int) -> None:
+    """Write the files, in this order; that of an epoch from 250 to 252 has the latest time."""
+    for minute, epoch in enumerate(epochs):
+        path = folder / f"epoch_{epoch}.pt"
+        content = _file_of(epoch)
+        if epoch in damaged:
+            content = b"" if epoch == empty else content[: len(content) // 2]
+        path.write_bytes(content)
+        late = 100 * (250 <= epoch <= 252)
+        os.utime(path, (60 * (minute + late), 60 * (minute + late)))
 
 
 def _epochs(generator: Generator) -> tuple[Any, ...]:
-    """Return epochs of one to four digits, in the order of saving; 5 is the largest file."""
-    first = _integer(generator, 1001, 1009)
-    epochs = [first + 2, 2, 7, first, 5, 9, 12, 1000, 60, 3, 4, first + 1, 6]
-    return epochs, first, first + 1 + _integer(generator, 0, 2)
+    """Return epochs of one to four digits, which of them are damaged, and which file is empty.
+
+    In each order in which one could try them, another one is the first that loads, and it differs
+    from draw to draw: by texts 7 or 70, by the last digit 38, 48 or 58, by time 250 to 252, by size
+    60 to 62, counted up from 8 it is 10 or 11, from below 2, 1 or 3.
+    """
+    kind, newest = generator.initial_seed() % 3, _integer(generator, 1001, 1006)
+    low = [(2, 3, 4), (1, 2, 3), (3, 4, 5)][kind]
+    first, more = (newest + 2, 12, *low), (70, 11) if kind == 1 else ()
+    second, third = (7, newest, 9, 10, 1000), (8, 250 + kind, 38 + 10 * kind, 60 + kind)
+    damaged = [low[2], 8, 9, newest + 1, newest + 2]
+    empty = newest + 1 + generator.initial_seed() % 2
+    return [*first, *second, *more, *third, newest + 1, 6], damaged, empty
 
 
 EXERCISES = (
@@ -699,6 +777,16 @@ EXERCISES = (
                 _better_than_the_last,
                 "you compare with the epoch before; compare with the best so far.",
             ),
+            Wrong(
+                _until_the_first_fall,
+                "you stop at the first epoch that is no better than those before; a better one may "
+                "come later: train all `epochs`.",
+            ),
+            Wrong(
+                _as_lists,
+                "the numbers are those of the best epoch, but they are lists; "
+                "`load_state_dict` takes tensors: `clone()` makes copies of them.",
+            ),
             Wrong(_the_model, "you return a model; the state alone was asked for, a dictionary."),
             Wrong(
                 _with_its_accuracy,
@@ -858,6 +946,34 @@ EXERCISES = (
                 "from the highest epoch down, and go on after a damaged one? If you do: an "
                 "`except` hides what fails, so print the error there. (`load_checkpoint` refuses "
                 "them all, since these files are no whole checkpoints: use `torch.load`.)",
+            ),
+            Wrong(
+                _second_without_try,
+                "you let an error through: the file that you load after the newest one may be "
+                "damaged as well. Try each of them, in a loop.",
+            ),
+            Wrong(
+                _by_last_digit,
+                "you sort by the last digit of the name; the epoch is the whole number behind `_`.",
+            ),
+            Wrong(
+                _counting_up,
+                "you count up and stop where a number has no file, and the folder has higher ones. "
+                'Take the names from the folder: `folder.glob("epoch_*.pt")`.',
+            ),
+            Wrong(
+                _several,
+                "you return several things; return what the one file holds, the dictionary that "
+                "`torch.load` gives.",
+            ),
+            Wrong(_its_bytes, "you return the bytes of a file; `torch.load` reads what it holds."),
+            *(
+                Wrong(
+                    answer,
+                    "you take the files as the folder lists them, in no order; sort them by their "
+                    "epoch. (`sorted` leaves a list as it is, and returns a new one.)",
+                )
+                for answer in (_as_listed, _as_listed_backwards)
             ),
             Wrong(_its_epoch, "that is the right epoch; return what its file holds."),
             Wrong(_its_path, "that is the path of the right file; return what the file holds."),

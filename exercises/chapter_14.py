@@ -121,6 +121,48 @@ def _unsorted_middle(run: Any, synchronize: Any, clock: Any, repeats: int) -> fl
     return _seconds(run, synchronize, clock, repeats, True)[repeats // 2]
 
 
+def _upper_middle(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return sorted(_seconds(run, synchronize, clock, repeats, True))[repeats // 2]
+
+
+def _lower_middle(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return statistics.median_low(_seconds(run, synchronize, clock, repeats, True))
+
+
+def _warm_up_counted(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return statistics.median(_seconds(run, synchronize, clock, repeats + 1, False))
+
+
+def _many_warm_ups(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    for _ in range(repeats - 1):
+        run()
+    return time_rightly(run, synchronize, clock, repeats)
+
+
+def _many_warm_ups_not_awaited(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    for _ in range(repeats):
+        run()
+    return statistics.median(_seconds(run, synchronize, clock, repeats, False))
+
+
+def _twice_in_a_stretch(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    run()
+    synchronize()
+    return statistics.median(_seconds(_twice(run), synchronize, clock, repeats, False))
+
+
+def _always_twice(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return time_rightly(_twice(run), synchronize, clock, repeats)
+
+
+def _twice(run: Any) -> Callable[[], None]:
+    def both() -> None:
+        run()
+        run()
+
+    return both
+
+
 def _slowest(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
     return max(_seconds(run, synchronize, clock, repeats, True))
 
@@ -219,19 +261,31 @@ class _QueueDevice:
         return self.now
 
 
+_EVEN = "what comes back if `repeats` is even"
+
+
 def _timed(answer: Any, durations: list[float], repeats: int) -> Any:
-    """Return what comes back, and for which runs; then once more with a slow run at the end."""
+    """Return what comes back, and for which runs; then with a slow run at the end.
+
+    If all that is right, also what comes back for an even number of runs.
+    """
     device, other = _QueueDevice(durations), _QueueDevice(_slow_at_the_end(durations, repeats))
     seconds, more = (
         answer(each.run, each.synchronize, each.clock, repeats) for each in (device, other)
     )
     if device.readings == 0 and device.calls and isinstance(seconds, float):
         return "another clock was read"
-    return {
+    found = {
         "what comes back": seconds,
         "what comes back if the last run is slow": more,
         "how often run() was called": device.calls,
     }
+    if answer is not time_rightly:
+        right = _timed(time_rightly, durations, repeats)
+        if difference({**found, _EVEN: right[_EVEN]}, right) is not None:
+            return {**found, _EVEN: None}
+    even = _QueueDevice(durations)
+    return {**found, _EVEN: answer(even.run, even.synchronize, even.clock, repeats - 1)}
 
 
 def _slow_at_the_end(durations: list[float], repeats: int) -> list[float]:
@@ -530,6 +584,14 @@ def _lists_alone(batch: Any, device: str) -> Any:
     return batch
 
 
+def _keys_as_texts(batch: Any, device: str) -> Any:
+    if isinstance(batch, dict):
+        return {str(key): _keys_as_texts(value, device) for key, value in batch.items()}
+    if isinstance(batch, list | tuple):
+        return type(batch)(_keys_as_texts(value, device) for value in batch)
+    return move(batch, device)
+
+
 def _made_short(batch: Any, device: str) -> Any:
     if isinstance(batch, torch.Tensor):
         return batch.to(device, torch.float32)
@@ -602,7 +664,7 @@ def _structure(generator: Generator) -> tuple[Any, ...]:
         "labels": torch.randint(0, 10, (size,), generator=generator),
         "boxes": [torch.zeros(k + 1, 4) for k in range(size)],
         "extra": {"weights": (weights, 0.5), "names": ["shoe"] * size, "mask": weights > 0.5},
-        "pairs": [(images[:1] + 1, {"weight": weights + 2}), None],
+        "pairs": [(images[:1] + 1, {"weight": weights + 2}), {28: weights + 3}, None],
         "epoch": _integer(generator, 0, 20),
     }
     return (batch,)
@@ -780,6 +842,35 @@ EXERCISES = (
                 "it comes back after the first run that is timed: does `return` stand inside the "
                 "loop?",
             ),
+            Wrong(
+                _upper_middle,
+                "an even number of times has two middle ones, and you take the upper; the median "
+                "is their mean, as `statistics.median` has it.",
+            ),
+            Wrong(
+                _lower_middle,
+                "an even number of times has two middle ones, and you take the lower, as "
+                "`torch.median` does; the median is their mean: `statistics.median` has it.",
+            ),
+            Wrong(
+                _warm_up_counted,
+                "there are `repeats` + 1 runs, and all of them count: the warm-up, the slow one, "
+                "is among the times.",
+            ),
+            *(
+                Wrong(
+                    answer,
+                    "you warm up `repeats` times; one run is enough, and one was asked for.",
+                )
+                for answer in (_many_warm_ups, _many_warm_ups_not_awaited)
+            ),
+            *(
+                Wrong(
+                    answer,
+                    "`run()` is called twice between two looks at the clock; time each run alone.",
+                )
+                for answer in (_twice_in_a_stretch, _always_twice)
+            ),
             Wrong(_two_warm_ups, "you warm up twice; one run is enough, and one was asked for."),
             Wrong(
                 _begun_once,
@@ -926,8 +1017,8 @@ EXERCISES = (
             Wrong(_not_kept, "`tensor.to(device)` returns a new tensor; keep what it returns."),
             Wrong(
                 _always_here,
-                "the tensors stay on the CPU: take the `device` that is passed, not one of the "
-                "notebook.",
+                "the tensors stay on the CPU. Do you take the `device` that is passed, not one of "
+                "the notebook, and keep what `tensor.to(device)` returns? The tensor itself stays.",
             ),
             Wrong(
                 _generators,
@@ -942,6 +1033,10 @@ EXERCISES = (
             Wrong(
                 _lists_alone,
                 "you look into lists and tuples; there are tensors in inner dicts too.",
+            ),
+            Wrong(
+                _keys_as_texts,
+                "keys that are numbers come back as texts; keep each key as it is.",
             ),
             Wrong(_made_short, "the tensors change their dtype; they are to be moved alone."),
         ),

@@ -329,6 +329,33 @@ class _GradientsToo(StillNorms):
         return self
 
 
+class _EveryNorm(StillNorms):
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for module in self.model.modules():
+            if "Norm" in type(module).__name__:
+                module.eval()
+        return self
+
+
+class _StatisticsReset(StillNorms):
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.reset_running_stats()
+        return self
+
+
+class _Reset(StillNorms):
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.reset_parameters()
+        return self
+
+
 class _InTheFirstLevelToo(StillNorms):
     def train(self, mode: bool = True) -> Self:
         nn.Module.train(self, mode)
@@ -340,13 +367,21 @@ class _InTheFirstLevelToo(StillNorms):
 
 
 def _nested(width: int, norm: nn.Module, dropout: nn.Module, plane: nn.Module) -> nn.Module:
-    """Return a model with normalisations at three depths, two of which have telling names."""
+    """Return a model with normalisations at three depths, two of which have telling names.
+
+    Their weights and running statistics are those of a training; two others have none of these.
+    """
     inner = nn.Sequential(nn.Linear(width, width), nn.Sequential(norm), dropout)
     inner.add_module("bn1", nn.BatchNorm1d(width))
     inner.add_module("norm1", nn.BatchNorm1d(width))
     outer = nn.Sequential(nn.Unflatten(1, (1, 1, width)), plane, nn.Flatten())
-    parts = inner, nn.BatchNorm1d(width), outer, nn.Linear(width, 2)
-    return nn.Sequential(*parts).double()
+    others = nn.Sequential(nn.LayerNorm(width), nn.GroupNorm(1, width))
+    parts = inner, nn.BatchNorm1d(width), outer, others, nn.Linear(width, 2)
+    model = nn.Sequential(*parts).double()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.load_state_dict({n: t + 2 for n, t in module.state_dict().items()})
+    return model
 
 
 def _modes(answer: Any, width: int) -> dict[str, Any]:
@@ -358,9 +393,10 @@ def _modes(answer: Any, width: int) -> dict[str, Any]:
     found = {
         "the modes of the batch normalisations after train()": _training_norms(model),
         "dropout's mode after train()": dropout.training,
+        "the modes of the other normalisations after train()": _training_others(model),
         "the outputs after train()": model(x).detach(),
         "what train() returns": "the module itself" if back is model else "something else",
-        "the running means": [p.state_dict()["running_mean"].clone() for p in (norm, plane)],
+        "what the batch normalisations hold after train()": _held(norm) + _held(plane),
         "what is frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
     }
     model.eval()
@@ -377,9 +413,20 @@ def _three_modes(model: nn.Module, dropout: nn.Module) -> dict[str, Any]:
     return {**modes, "the modes of the batch normalisations": norms}
 
 
+def _held(norm: nn.Module) -> list[Tensor]:
+    return [tensor.clone() for tensor in norm.state_dict().values()]
+
+
 def _training_norms(model: nn.Module) -> list[str]:
-    norms = (nn.BatchNorm1d, nn.BatchNorm2d)
-    parts = [(name, part) for name, part in model.named_modules() if isinstance(part, norms)]
+    return _modes_of(model, nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+def _training_others(model: nn.Module) -> list[str]:
+    return _modes_of(model, nn.LayerNorm, nn.GroupNorm)
+
+
+def _modes_of(model: nn.Module, *kinds: type[nn.Module]) -> list[str]:
+    parts = [(name, part) for name, part in model.named_modules() if isinstance(part, kinds)]
     return [f"{name}: {'training' if part.training else 'eval'}" for name, part in parts]
 
 
@@ -737,7 +784,20 @@ EXERCISES = (
             Wrong(
                 _NothingStill,
                 "the batch normalisations still follow `mode`; call their eval() *after* "
-                "`super().train(mode)`, which sets every mode.",
+                "`super().train(mode)`, which sets every mode, and before you `return`.",
+            ),
+            Wrong(
+                _EveryNorm,
+                "you hold other normalisations still as well, such as `nn.LayerNorm`, which has no "
+                "running statistics; only `nn.BatchNorm1d` and `nn.BatchNorm2d` shall stay.",
+            ),
+            *(
+                Wrong(
+                    kind,
+                    "the modes are right, but your `train` resets the batch normalisations: the "
+                    "statistics of the body's own training, which were to be kept, are lost.",
+                )
+                for kind in (_StatisticsReset, _Reset)
             ),
             *(
                 Wrong(

@@ -208,10 +208,37 @@ def _by_batch_size(order: Tensor, batch_size: int, size: int) -> Dealt:
     return [[b[rank::batch_size] for b in order.split(batch_size)] for rank in range(size)]
 
 
+def _no_empty_parts(order: Tensor, batch_size: int, size: int) -> Dealt:
+    ranks = deal(order, batch_size, size)
+    return [[part for part in parts if len(part)] for parts in ranks]
+
+
+def _lists_of_numbers(order: Tensor, batch_size: int, size: int) -> list[list[list[int]]]:
+    return [[part.tolist() for part in parts] for parts in deal(order, batch_size, size)]
+
+
+_PARTS, _KINDS = "the list of the ranks", "what a part is"
+_SHORT = "the list of the ranks, if the last batch has fewer samples than there are processes"
+
+
 def _dealt(answer: Any, order: Tensor, batch_size: int, size: int) -> Any:
-    """Return the parts as tensors, also where they came as lists of numbers."""
+    """Return the parts; if they are right, also their kind, and those of a very short last batch.
+
+    Parts that are lists of numbers are compared as tensors.
+    """
     ranks = answer(order, batch_size, size)
-    if not isinstance(ranks, list | tuple):
+    found = {_PARTS: _as_tensors(ranks)}
+    if ranks is None:
+        return found
+    if difference(found[_PARTS], deal(order, batch_size, size)) is not None:
+        return found | dict.fromkeys((_KINDS, _SHORT))
+    kinds = {"a list" if _is_list(part) else "a tensor" for parts in ranks for part in parts}
+    short = answer(order[: batch_size + size - 1], batch_size, size)
+    return found | {_KINDS: " or ".join(sorted(kinds)), _SHORT: _as_tensors(short)}
+
+
+def _as_tensors(ranks: Any) -> Any:
+    if not _is_list(ranks):
         return ranks
     return [list(map(_tensor, parts)) if _is_list(parts) else parts for parts in ranks]
 
@@ -581,8 +608,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 _dealt_before_cutting,
-                "you deal the whole order out first and cut then; so the joint batch becomes "
-                "`size` times as large. Cut first.",
+                "the joint batch is `size` times too large: `batch_size` counts the samples of "
+                "all processes together. Cut first, into batches of `batch_size`; then deal out.",
             ),
             Wrong(
                 _dealt_then_cut_smaller,
@@ -636,6 +663,16 @@ EXERCISES = (
                 _one_colon,
                 "`[r:size]` stops at number `size`; for each `size`-th sample write `[r::size]`.",
             ),
+            Wrong(
+                _no_empty_parts,
+                "you leave out parts that are empty, as they are where the last batch has fewer "
+                "samples than there are processes; return one tensor for each batch, empty or not.",
+            ),
+            Wrong(
+                _lists_of_numbers,
+                "the samples are the right ones, but your parts are lists; return one tensor for "
+                "each batch, such as `batch[r::size]`.",
+            ),
             Wrong(_ranks_from_one, "ranks begin with 0, so the first sample goes to rank 0."),
             Wrong(
                 _numbers_from_zero,
@@ -654,7 +691,7 @@ EXERCISES = (
         ),
         because=(
             "each sample is seen once an epoch, and the joint batches are those of one process; "
-            "`helpers.train.Shard` does the same to a loader."
+            "`helpers.parallel.Shard` does the same to a loader."
         ),
     ),
     Exercise(

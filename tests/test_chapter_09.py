@@ -135,6 +135,15 @@ return y
 """
 TOO_MANY = "a window not as large as the kernel? `y` may have too many places"
 
+SCATTER = """
+grad_x = grad_y.new_zeros(shape)
+for i in range(grad_y.shape[0]):
+    for j in range(grad_y.shape[1]):
+        a, b = i * stride, j * stride
+        grad_x[a : a + kernel.shape[0], b : b + kernel.shape[1]] += grad_y[i, j] * kernel
+{end}
+"""
+
 WRONG = [
     ("9.2", STRIDED.replace("// stride + 1", "+ 1"), TOO_MANY),
     (
@@ -296,6 +305,43 @@ WRONG = [
         return corr2d(big, kernel.flip(0, 1))
         """,
         "you repeat the numbers of `grad_y`",
+    ),
+    (
+        "9.5",
+        "y = F.conv_transpose2d(grad_y[None, None], kernel[None, None], stride=stride)\n"
+        "return F.interpolate(y, size=shape)[0, 0]",
+        "you stretch the gradient",
+    ),
+    (
+        "9.5",
+        "y = F.conv_transpose2d(grad_y[None, None], kernel[None, None], stride=stride)[0, 0]\n"
+        "return F.pad(y, (shape[1] - y.shape[1], 0, shape[0] - y.shape[0], 0))",
+        "you put their zeros above and to the left",
+    ),
+    (
+        "9.5",
+        "y = F.conv_transpose2d(grad_y[None, None], kernel[None, None], stride=stride + 1)[0, 0]\n"
+        "y = y[: shape[0], : shape[1]]\n"
+        "return F.pad(y, (0, shape[1] - y.shape[1], 0, shape[0] - y.shape[0]))",
+        "your windows lie `stride + 1` apart",
+    ),
+    ("9.5", SCATTER.format(end="    return grad_x"), "does `return` stand inside a loop?"),
+    ("9.5", SCATTER.format(end="        return grad_x"), "does `return` stand inside a loop?"),
+    (
+        "9.5",
+        SCATTER.format(end="")
+        + "x = torch.ones(shape, dtype=torch.float64)[None, None]\n"
+        + "windows = F.unfold(x, kernel.shape, stride=stride)\n"
+        + "return grad_x / F.fold(windows, shape, kernel.shape, stride=stride)[0, 0].clamp(min=1)",
+        "you divide by how many windows read a pixel",
+    ),
+    (
+        "9.5",
+        "grad_x = grad_y.new_zeros(shape)\nrows, columns = kernel.shape\n"
+        "for i, a in enumerate(range(0, shape[0] - rows, stride)):\n"
+        "    for j, b in enumerate(range(0, shape[1] - columns, stride)):\n"
+        "        grad_x[a : a + rows, b : b + columns] += grad_y[i, j] * kernel\nreturn grad_x",
+        "a window is left out where it ends exactly at the border",
     ),
     (
         "9.5",

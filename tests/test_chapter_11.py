@@ -12,7 +12,8 @@ def test_the_printed_solution_runs_in_its_notebook(number):
 def test_degenerate_answers():
     assert_true_of_degenerate("11.2")
     assert_true_of_degenerate("11.3", {"first input": "the weight is as it was"})
-    assert_true_of_degenerate("11.4")
+    none = dict.fromkeys(("0", "0.0", "zeros"), "no label is ever found, whatever k is")
+    assert_true_of_degenerate("11.4", none | {"ones": "it comes out as 1"})
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,11 @@ def test_right_losses(answer):
         ("1", "1 is the largest logit"),
         ("-1.0", "you took minus the probability"),
         ("1.47", "nearly: round at the very end"),
+        ("1.37195", "you counted eight classes"),
+        ("4.31091", "one divided by the probability"),
+        ("math.log(1 + 9 * math.e)", "the exponent has the wrong sign"),
+        ("0.146", "you divide by the ten classes"),
+        ("0.768", "which the wrong classes get together"),
         ("1.5", "give three"),
         ("2.1", "2.1 is too large. The second softmax sees ten numbers"),
         ("-1.46", "the size is right, the sign is not"),
@@ -226,7 +232,46 @@ WRONG = [
         "return (logits.topk(2).indices == labels[:, None]).any(1).double().mean()",
         "always 2",
     ),
-    ("11.4", "return (logits.topk(k).values == labels[:, None]).any(1).double().mean()", "got 0"),
+    (
+        "11.4",
+        "return (logits.topk(k).values == labels[:, None]).any(1).double().mean()",
+        "`indices`",
+    ),
+    ("11.4", "return (logits.topk(k).indices == labels[:, None]).all(1).double().mean()", "`any`"),
+    (
+        "11.4",
+        "return (logits.topk(k).indices == labels[:, None]).any(1).sum().item() // len(labels)",
+        "divide with `/`",
+    ),
+    (
+        "11.4",
+        "best = logits.softmax(0).topk(k).indices\n"
+        "return (best == labels[:, None]).any(1).double().mean()",
+        "your softmax runs over the pictures",
+    ),
+    (
+        "11.4",
+        "hits = 0\nfor row, label in zip(logits, labels):\n"
+        "    hits += int(label in row.topk(k).indices)\n    return hits / len(labels)",
+        "only the first picture is looked at",
+    ),
+    (
+        "11.4",
+        "return sum(n in logits.topk(k).indices for n in labels) / len(labels)",
+        "it comes out as 1. Do you look",
+    ),
+    (
+        "11.4",
+        "order = logits.sort(descending=True).indices\n"
+        "return (order[range(len(labels)), labels] < k).double().mean()",
+        "at which place the label stands",
+    ),
+    (
+        "11.4",
+        "best = logits.topk(k).indices == labels[:, None]\n"
+        "return sum(best[:, :n].any(1).double().mean() for n in range(1, k + 1)) / k",
+        "the mean of the shares",
+    ),
     (
         "11.4",
         "return (logits.sort(descending=True).indices[:, k] == labels).double().mean().item()",

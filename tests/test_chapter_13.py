@@ -283,13 +283,46 @@ WRONG = [
         "13.5",
         "for n in (10, 9, 8):\n    try:\n        return torch.load(folder / f'epoch_{n}.pt')\n"
         "    except Exception:\n        continue",
-        "Do you try each of them",
+        "in epoch: expected 1",
     ),
     ("13.5", loading(load="torch.laod(path)"), "an `except` hides what fails"),
     ("13.5", loading(load="load_checkpoint(path)"), "these files are no whole checkpoints"),
     ("13.5", loading("sorted(folder.glob('*.pt'), reverse=True)"), "you sort the names as texts"),
     ("13.5", loading("sorted(folder.glob('*.pt'))"), "in epoch: expected 1"),
     ("13.5", loading(BY_EPOCH.replace("True", "False")), "you begin with the lowest epoch"),
+    ("13.5", loading("range(3)", load="folder.nothing"), "Do you try each of them"),
+    (
+        "13.5",
+        f"*_, second, last = {BY_EPOCH.replace('True', 'False')}\ntry:\n"
+        "    return torch.load(last)\nexcept Exception:\n    return torch.load(second)",
+        "you load after the newest one may be damaged as well",
+    ),
+    ("13.5", loading(BY_EPOCH.replace("stem[6:]", "stem[-1]")), "the last digit of the name"),
+    ("13.5", f"paths = list(folder.glob('*.pt'))\n{BY_EPOCH}\n" + loading("paths"), "in no order"),
+    ("13.5", loading(load="path.stem, torch.load(path)"), "you return several things"),
+    ("13.5", loading(load="path.read_bytes()"), "you return the bytes"),
+    (
+        "13.5",
+        "n, newest = 8, None\nwhile (folder / f'epoch_{n}.pt').exists():\n    try:\n"
+        "        newest = torch.load(folder / f'epoch_{n}.pt')\n"
+        "    except Exception:\n        pass\n    n += 1\nreturn newest",
+        "you count up and stop where a number has no file",
+    ),
+    (
+        "13.3",
+        training(f"best_accuracy, best = accuracy, {COPY}").replace(
+            "return", "    else:\n        break\nreturn"
+        ),
+        "you stop at the first epoch that is no better",
+    ),
+    (
+        "13.3",
+        training(
+            "best_accuracy = accuracy; "
+            "best = {n: t.tolist() for n, t in model.state_dict().items()}"
+        ),
+        "but they are lists",
+    ),
     ("13.5", loading(load="path"), "what was loaded"),
     ("13.5", loading(load="torch.load(path) and path"), "that is the path of the right file"),
     ("13.5", loading(load="torch.load(path)['epoch']"), "that is the right epoch"),

@@ -96,8 +96,7 @@ RIGHT = {
     "14.3": [
         stopwatch(),
         stopwatch(before="run()", begin="synchronize()"),
-        stopwatch(result="sorted(seconds)[repeats // 2]"),
-        stopwatch(result="torch.tensor(seconds).median().item()"),
+        stopwatch(result="torch.tensor(seconds, dtype=torch.float64).quantile(0.5).item()"),
     ],
     "14.4": [
         f"model.zero_grad()\n{SPLIT}({LOSS} * len(part) / len(images)).backward()",
@@ -150,6 +149,22 @@ WRONG = [
     ("14.5", moving().replace("    return batch\n", "    return None\n"), "come back as None"),
     ("14.3", stopwatch(result="seconds[repeats // 2]"), "the middle one of the *sorted* times"),
     ("14.3", clocked("statistics.median(seconds)"), "you read a clock of your own"),
+    ("14.3", stopwatch(result="sorted(seconds)[repeats // 2]"), "you take the upper"),
+    ("14.3", stopwatch(result="torch.tensor(seconds).median().item()"), "you take the lower"),
+    ("14.3", stopwatch(before="", count="repeats + 1"), "the warm-up, the slow one, is among"),
+    ("14.3", stopwatch(before="[run() for _ in range(repeats)]; synchronize()"), "`repeats` times"),
+    ("14.3", stopwatch(before="[run() for _ in range(repeats)]"), "you warm up `repeats` times"),
+    ("14.3", stopwatch(wait="run(); synchronize()"), "`run()` is called twice between"),
+    (
+        "14.5",
+        moving().replace("{key: move", "{str(key): move"),
+        "keys that are numbers come back as texts",
+    ),
+    (
+        "14.5",
+        moving().replace("return batch.to(where)", "batch.to(where)\n        return batch"),
+        "and keep what `tensor.to(device)` returns",
+    ),
     ("14.3", stopwatch(before=""), "the first run, the slow one"),
     ("14.3", stopwatch(before="run()"), "the warm-up is still running"),
     ("14.3", stopwatch(wait="pass"), "how fast work can be put into the queue"),

@@ -216,6 +216,23 @@ WRONG = [
         "all weights shall",
     ),
     ("16.4", norms("self.train(mode)"), "RecursionError"),
+    (
+        "16.4",
+        norms("super().train(mode)", what="eval(); part.reset_running_stats()"),
+        "resets the batch normalisations",
+    ),
+    (
+        "16.4",
+        norms("super().train(mode)").replace(
+            "isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d))", "'Norm' in repr(type(part))"
+        ),
+        "you hold other normalisations still",
+    ),
+    (
+        "16.4",
+        norms("return super().train(mode)"),
+        "before you `return`",
+    ),
     ("16.5", replacing(back="child"), "return the whole name, with its dots"),
     ("16.5", replacing(back="model"), "return the *name* of the new layer"),
     ("16.5", replacing(back="None"), "nothing comes back"),

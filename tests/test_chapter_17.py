@@ -85,9 +85,7 @@ RIGHT = {
         "ranks = tuple([] for _ in range(size))\n"
         "for at in range(0, len(order), batch_size):\n"
         "    for r in range(size):\n"
-        "        ranks[r].append(order[at : at + batch_size][r::size].tolist())\nreturn ranks",
-        "return [tuple([s for n, s in enumerate(b) if n % size == r] "
-        "for b in order.split(batch_size)) for r in range(size)]",
+        "        ranks[r].append(order[at : at + batch_size][r::size])\nreturn ranks",
     ],
     "17.5": [
         doubling(),
@@ -138,6 +136,14 @@ WRONG = [
         "for g, n in zip(gradients, counts):\n    g *= n\nreturn sum(gradients) / sum(counts)",
         "its argument gradients in place",
     ),
+    ("17.4", dealing("b[r::size].tolist()"), "your parts are lists"),
+    ("17.4", dealing("[s for n, s in enumerate(b) if n % size == r]"), "your parts are lists"),
+    (
+        "17.4",
+        "return [[b[r::size] for b in order.split(batch_size) if r < len(b)] for r in range(size)]",
+        "you leave out parts that are empty",
+    ),
+    ("17.4", dealing("b[r::size]", "order.split(batch_size * size)"), "the joint batch is `size`"),
     ("17.4", dealing("b[r:size]"), "for each `size`-th sample write `[r::size]`"),
     ("17.4", dealing("b[r + 1 :: size]"), "the first sample goes to rank 0"),
     ("17.4", dealing("b.chunk(size)[r]"), "the parts are runs of neighbours"),
