@@ -575,8 +575,7 @@ def _models_to_count(generator: Generator) -> tuple[Any, ...]:
     width = int(torch.randint(4, 12, (), generator=generator))
     tied, shared, frozen = nn.Linear(width, 3), nn.Linear(width, width), nn.Linear(width, 3)
     tied_to, owner = nn.Linear(width, 3), nn.Sequential(nn.Linear(2, width))
-    twice = nn.Sequential(shared, nn.ReLU(), shared)
-    buffered = nn.Sequential(nn.Linear(width, 5), nn.BatchNorm1d(5))
+    twice, norm = nn.Sequential(shared, nn.ReLU(), shared), nn.BatchNorm1d(5).eval()
     tied_to.weight = tied.weight
     frozen.weight.requires_grad_(False)
     owner.register_parameter("scale", nn.Parameter(torch.ones(17)))
@@ -588,7 +587,7 @@ def _models_to_count(generator: Generator) -> tuple[Any, ...]:
         f"a net with one nn.Linear({width}, {width}) at two places": twice,
         f"two layers nn.Linear({width}, 3) with one weight": nn.Sequential(tied, tied_to),
         f"two layers nn.LayerNorm({width})": nn.Sequential(*map(nn.LayerNorm, (width, width))),
-        f"nn.Linear({width}, 5) and nn.BatchNorm1d(5)": buffered.eval(),
+        f"nn.Linear({width}, 5) and nn.BatchNorm1d(5)": nn.Sequential(nn.Linear(width, 5), norm),
         f"nn.Linear(2, {width}) in a net with 17 numbers of its own": owner,
         f"nn.Conv2d(2, {width}, 3)": nn.Conv2d(2, width, 3),
     }
