@@ -382,10 +382,8 @@ def _gradients_twice(answer, f, x, w):
     if not (x.requires_grad and w.requires_grad):
         return outcome
     outcome["the gradients of a second call"] = _copied(answer(f, x, w))
-    outcome |= {
-        "x.grad after the calls": _copied(x.grad),
-        "w.grad after the calls": _copied(w.grad),
-    }
+    for name, tensor in {"x": x, "w": w}.items():
+        outcome[f"{name}.grad after the calls"] = _copied(tensor.grad)
     if difference(outcome["the gradients"], right) is None:
         scale = torch.full((2,), 0.5, dtype=torch.float64, requires_grad=True)
         alone = _Handed(lambda w: w.tanh().square().sum())

@@ -401,8 +401,7 @@ def _called(
         return {"the methods": "with self"}
     leaves = {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}
     returned: list[Any] = []
-    watched = _watched(answer, len(tensors), len(rest), returned)
-    y = watched.apply(*leaves.values(), *rest)
+    y = _watched(answer, len(tensors), len(rest), returned).apply(*leaves.values(), *rest)
     if not isinstance(y, Tensor) or y.shape != grad_y.shape:
         return {"the output": y}
     before = y.detach().clone()
@@ -773,7 +772,6 @@ backward needs of `x` goes through `save_for_backward`.""",
                 " `((1 + slope) * x + (1 - slope) * x.abs()) / 2`.",
                 _leaking(lambda x, slope: (x + slope * x.abs()) / 2),
                 _leaking(lambda x, slope: (slope * x + x.abs()) / 2),
-                _leaking(lambda x, slope: ((1 - slope) * x + (1 + slope) * x.abs()) / 2),
                 _leaking(lambda x, slope: (x + x.abs()) / 2 + slope * (x - x.abs())),
             ),
             Wrong(
@@ -1010,6 +1008,8 @@ both gradients, with the sign of each. What backward needs of `a` and `b` goes t
         wrong=(
             Wrong(_DivideWithAttributes, _HARMED),
             Wrong(_returns_nothing(Divide), _NOTHING),
+            Wrong(_with_self(Divide), _SELF),
+            Wrong(_overwrites_its_output(Divide), _OVERWRITTEN),
             Wrong(_returns_a_list(Divide), _A_LIST),
             Wrong(
                 _divide(lambda a, b, grad: (grad / b, None)),
@@ -1253,6 +1253,7 @@ a guard against gradients that explode. (What would `gradcheck` say of it, for a
                 " decides.",
             ),
             Wrong(_returns_nothing(ClipGradient), _NOTHING),
+            Wrong(_with_self(ClipGradient), _SELF),
             Wrong(_returns_a_list(ClipGradient), _A_LIST),
             Wrong(_BoundOnTheClass, _SHARED),
             Wrong(

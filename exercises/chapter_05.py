@@ -156,8 +156,7 @@ def _outputs(
     if difference(square, x @ w + b) is None:
         wider = answer(w_wide, b_wide)
         found["the output of a wider layer"] = _output(wider, x)
-        sizes = wider.in_features, wider.out_features
-        found["the in_features and out_features of a wider layer"] = sizes
+        found["in_features, out_features of a wider layer"] = wider.in_features, wider.out_features
         found["the output of a layer with one output"] = _output(answer(w[:, :1], b[:1]), x)
         found["the output of the square layer, once more"] = _output(layer, x)
         found |= _learning(answer, layer, w, b, x)

@@ -184,6 +184,7 @@ WRONG = [
     ),
     ("4.3", WITH_SELF.replace("LeakyReLU", "Sigmoid").replace(", slope", ""), "takes `self`"),
     ("4.3", sigmoid_back("grad_y * y.mul_(1 - y)"), "writes into the output"),
+    ("4.4", WITH_SELF.replace("LeakyReLU", "Divide").replace("x, slope", "a, b"), "takes `self`"),
     ("4.3", sigmoid_back("grad_y * (1 - grad_y)"), "made from grad_y, which only arrives"),
     ("4.3", sigmoid_back("-grad_y * y**2"), "the derivative of 1 / u"),
     ("4.3", sigmoid_back("y * (y - 1)"), "two things"),
