@@ -654,8 +654,8 @@ def top_k_accuracy(logits, labels, k):  # (B, C), (B,) -> a number
             ),
             Wrong(
                 _values_for_classes,
-                "no label is ever found, whatever k is. Do you compare the labels with the `indices` "
-                "of `topk`? Its `values` are logits.",
+                "no label is ever found, whatever k is. Do you compare the labels with the "
+                "`indices` of `topk`? Its `values` are logits.",
             ),
             Wrong(
                 _every_place,
