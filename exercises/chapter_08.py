@@ -430,7 +430,10 @@ def _values_and_slopes(
     for tree in trees:
         x = point.clone().requires_grad_()
         found[f"evaluate({_shown(tree)}, x)"] = value = answer(tree, x)
-        found[f"the slope of evaluate({_shown(tree)}, x)"] = gradients(value, [x])[0]
+        slope = gradients(value, [x])[0]
+        if slope is not None and '"x"' not in _shown(tree) and not slope.any():
+            slope = None  # a slope of 0, by way of `0 * x`, is as right as no way to x
+        found[f"the slope of evaluate({_shown(tree)}, x)"] = slope
     return found
 
 

@@ -59,6 +59,7 @@ RIGHT = [
     ),
     ("8.3", TREE),
     ("8.3", TREE.replace("return tree", "return torch.tensor(tree, dtype=x.dtype)")),
+    ("8.3", TREE.replace("return tree", "return tree + 0 * x")),  # a true slope of 0
     (
         "8.3",
         "def evaluate(tree, x):\n    def text(t):\n        is_leaf = not isinstance(t, tuple)\n"
