@@ -586,8 +586,8 @@ EXERCISES = (
             "Divide by `sum(counts)`; `count / sum(counts)` is the share of notebook 17.",
         ),
         because=(
-            "each gradient enters with its share of the samples; in `helpers.parallel` each process "
-            "multiplies by its share, and an all-reduce makes the sum."
+            "each gradient enters with its share of the samples; in `helpers.parallel` each "
+            "process multiplies by its share, and an all-reduce makes the sum."
         ),
     ),
     Exercise(
