@@ -112,7 +112,7 @@ def _without_the_two(y_pred: Tensor, y: Tensor) -> Tensor:
 
 
 def _two_outputs(generator: Generator) -> tuple[Any, ...]:
-    columns = 3 + 2 * int(torch.randint(3, (), generator=generator).item())  # odd: no factor of ours
+    columns = 3 + 2 * int(torch.randint(3, (), generator=generator).item())  # odd, no factor of 2
     return _normal(generator, columns + 4, columns), _normal(generator, columns + 4, columns)
 
 
