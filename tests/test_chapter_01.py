@@ -1,7 +1,7 @@
 """What `check` says about answers to the exercises of notebook 01."""
 
 import pytest
-from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong, pasted
+from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong
 
 RIGHT = [
     ("1.1", "(4, 2, 3)"),
@@ -151,11 +151,6 @@ def test_right(number, answer):
 @pytest.mark.parametrize(("number", "answer", "words"), WRONG)
 def test_wrong(number, answer, words):
     assert_wrong(number, answer, words)
-
-
-@pytest.mark.parametrize("number", ["1.1", "1.2", "1.3", "1.4", "1.5"])
-def test_the_printed_solution_runs_in_its_notebook(number):
-    assert_right(number, pasted(number))
 
 
 DEGENERATE = {"1.3": {}, "1.4": {"transpose": "(M, N)"}, "1.5": {"transpose": "(C, N)"}}

@@ -1,7 +1,7 @@
 """What `check` says about answers to the exercises of notebook 03."""
 
 import pytest
-from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong, pasted
+from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong
 
 
 def step(*lines):
@@ -206,11 +206,6 @@ def test_right(number, answer):
 @pytest.mark.parametrize(("number", "answer", "words"), WRONG)
 def test_wrong(number, answer, words):
     assert_wrong(number, answer, words)
-
-
-@pytest.mark.parametrize("number", ["3.1", "3.2", "3.3", "3.4", "3.5"])
-def test_the_printed_solution_runs_in_its_notebook(number):
-    assert_right(number, pasted(number))
 
 
 LEAVES_GRADIENTS = {"zeros", "ones", "NaN", "negative", "transpose"}

@@ -1,7 +1,7 @@
 """What `check` says about answers to the exercises of notebook 04."""
 
 import pytest
-from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong, pasted
+from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong
 
 
 def function(name, inputs, forward, backward):
@@ -303,11 +303,6 @@ def test_right(number, answer):
 @pytest.mark.parametrize(("number", "answer", "words"), WRONG)
 def test_wrong(number, answer, words):
     assert_wrong(number, answer, words)
-
-
-@pytest.mark.parametrize("number", ["4.1", "4.2", "4.3", "4.4", "4.5"])
-def test_the_printed_solution_runs_in_its_notebook(number):
-    assert_right(number, pasted(number))
 
 
 ONE_THING = dict.fromkeys(

@@ -1,7 +1,7 @@
 """What `check` says about answers to the exercises of notebook 06."""
 
 import pytest
-from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong, pasted
+from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong
 
 NUMBERS = ("6.1", "6.2", "6.3", "6.4")
 
@@ -135,11 +135,6 @@ def test_right_answers(number, answer):
 @pytest.mark.parametrize(("number", "answer", "words"), WRONG)
 def test_wrong_answers(number, answer, words):
     assert_wrong(number, answer, words)
-
-
-@pytest.mark.parametrize("number", NUMBERS)
-def test_the_printed_solution_runs_in_its_notebook(number):
-    assert_right(number, pasted(number))
 
 
 @pytest.mark.parametrize("number", NUMBERS[1:])

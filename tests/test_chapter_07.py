@@ -3,9 +3,7 @@
 import textwrap
 
 import pytest
-from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong, pasted
-
-NUMBERS = ("7.1", "7.2", "7.3", "7.4")
+from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong
 
 
 def module(name, init, forward, *methods):
@@ -184,11 +182,6 @@ def test_right_answers(number, answer):
 @pytest.mark.parametrize(("number", "answer", "words"), WRONG)
 def test_wrong_answers(number, answer, words):
     assert_wrong(number, answer, words)
-
-
-@pytest.mark.parametrize("number", NUMBERS)
-def test_the_printed_solution_runs_in_its_notebook(number):
-    assert_right(number, pasted(number))
 
 
 UNRELATED = "the output does not depend on what `parameters()` finds"
