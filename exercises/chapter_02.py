@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from exercises.differences import describe, difference
-from exercises.exercise import Also, Exercise, Wrong, wrongs
+from exercises.exercise import Also, Exercise, Wrong, in_turn, wrongs
 from exercises.stages import staged
 
 
@@ -112,7 +112,7 @@ def _without_the_two(y_pred: Tensor, y: Tensor) -> Tensor:
 
 
 def _two_outputs(generator: Generator) -> tuple[Any, ...]:
-    columns = 3 + 2 * int(torch.randint(3, (), generator=generator).item())  # odd, no factor of 2
+    columns = 2 * in_turn(generator, 1, 4) + 1  # odd, so that none is like a factor of 2
     return _normal(generator, columns + 4, columns), _normal(generator, columns + 4, columns)
 
 
@@ -267,7 +267,7 @@ def _kept_is_a_view(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Ten
 
 def _function_and_point(generator: Generator) -> tuple[Any, ...]:
     """Draw a function with much curvature, so that another nudge gives another result."""
-    size = 3 + int(torch.randint(3, (), generator=generator).item())
+    size = in_turn(generator, 3, 6)
     a = 1 + torch.rand(size, generator=generator, dtype=torch.float64)
 
     def f(w: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from torch.autograd import Function
 
 from exercises.differences import difference
-from exercises.exercise import ERRORS, Also, Exercise, Wrong, wrongs
+from exercises.exercise import ERRORS, Also, Exercise, Wrong, in_turn, wrongs
 
 # Solutions ----------------------------------------------------------------------------------------
 
@@ -553,7 +553,7 @@ def _matrices(generator: Generator, count: int) -> list[Tensor]:
 
     The signs of any two of up to three matrices combine in all four ways.
     """
-    rows = 4 + int(torch.randint(3, (), generator=generator).item())
+    rows = in_turn(generator, 4, 7)
     steps = torch.arange(rows * 3)
     matrices = []
     for number in range(count):

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from exercises.differences import difference
-from exercises.exercise import Exercise, Wrong, wrongs
+from exercises.exercise import Exercise, Wrong, in_turn, wrongs
 from exercises.gradients import gradients
 
 
@@ -202,9 +202,7 @@ def _computed(net: nn.Module, parameters: list[nn.Parameter], x: Tensor) -> dict
 
 
 def _width_depth_and_batch(generator: Generator) -> tuple[Any, ...]:
-    width, depth = (
-        int(torch.randint(low, high, (), generator=generator)) for low, high in ((9, 14), (3, 5))
-    )
+    width, depth = in_turn(generator, 9, 14), in_turn(generator, 3, 6)
     return width, depth, _normal(generator, 11, width)
 
 

@@ -7,6 +7,19 @@ from typing import Any
 from torch import Generator
 
 
+def in_turn(generator: Generator, low: int, high: int) -> int:
+    """Return a whole number from `low` to `high - 1`, another one on each of a check's draws.
+
+    Drawn by chance it could come out the same every time, and what differs then would not show.
+
+    Args:
+        generator: as an exercise's `inputs` gets it; its seeds follow one another.
+        low: the smallest number.
+        high: one above the largest; three above `low` at least, for three draws.
+    """
+    return low + generator.initial_seed() % (high - low)
+
+
 def call(answer: Callable[..., Any], *inputs: Any) -> Any:
     """Return what the answer gives for the inputs: the probe of most exercises."""
     return answer(*inputs)
