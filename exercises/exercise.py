@@ -62,7 +62,7 @@ class Also:
     says: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """One exercise of a notebook: the question, and all that `check`, `hint` and `solution` need.
 

@@ -35,7 +35,8 @@ def check(number: str, answer: Any) -> None:
     """Say whether an answer holds, and if not, which mistake it looks like.
 
     A value is compared with a fresh run of the experiment. A function or a class runs in another
-    process, on fresh random inputs and with limits of time and memory.
+    process, on random inputs, the same as long as the notebook runs, and with limits of time and
+    memory.
 
     Args:
         number: the exercise's number, such as "2.1".
@@ -232,7 +233,7 @@ def _listed(signature: inspect.Signature) -> str:
 
 def _on_behaviour(exercise: Exercise, answer: Any) -> Verdict:
     """Run an answer in another process; print what it prints."""
-    seed, dtype, heard = secrets.randbits(32), torch.get_default_dtype(), list[str]()
+    seed, dtype, heard = _seed(exercise), torch.get_default_dtype(), list[str]()
     task = (judge, exercise, answer, seed, dtype)
     if not is_running():
         say("(The process that tries answers is starting: a few seconds, once.)")
@@ -246,6 +247,12 @@ def _on_behaviour(exercise: Exercise, answer: Any) -> Verdict:
         if heard:
             say("".join(heard).removesuffix("\n"))
     return replace(verdict, sentence=verdict.sentence + _place(verdict, answer))
+
+
+@cache
+def _seed(_: Exercise) -> int:
+    """Return where an exercise's inputs come from: a session's tries all see the same ones."""
+    return secrets.randbits(32)
 
 
 def _place(verdict: Verdict, answer: Any) -> str:

@@ -22,11 +22,16 @@ from exercises.exercise import Exercise, call
 from exercises.twins import twins
 
 Tell = Callable[[str | None], None]
+Key = tuple[int | str, ...]
 
 ROUNDS = 3
 NUMBER = re.compile(r"\(?\[?-?\d[\d.,e+\- ]*\]?\)?")  # in a sentence; without them draws compare
 MOST_PRINTED = 2000  # characters of what the reader's code prints
 LONGEST_MESSAGE = 200  # characters of an error's message
+MOST_KEPT = 2000  # outcomes
+SOLUTION = ("solution",)
+
+_kept: "dict[Key, Outcome | Exception]" = {}  # a seed belongs to one exercise of one session
 
 
 @contextlib.contextmanager
@@ -85,7 +90,7 @@ def judge(tell: Tell, exercise: Exercise, answer: Any, seed: int, dtype: torch.d
 
 def _tried(tell: Tell, exercise: Exercise, answer: Any, seed: int) -> "Trial":
     """Hold an answer against the solution on one seed's inputs."""
-    expected = _outcome(exercise, exercise.solution, seed)
+    expected = _known_outcome(exercise, exercise.solution, seed, SOLUTION)
     try:
         with _captured(tell):
             actual = _outcome(exercise, answer, seed)
@@ -127,29 +132,27 @@ def _explained(
 def _known_mistake(exercise: Exercise, answer: Any, trials: "list[Trial]") -> str | None:
     """Return what is said of the mistake, prepared or general, that always gives the same."""
     heeds = uses_its_arguments(answer)
-    for wrong in exercise.wrong:
+    for n, wrong in enumerate(exercise.wrong):
         alike = uses_its_arguments(wrong.answer) == heeds
-        if alike and all(_is_like(trial, exercise, wrong.answer) for trial in trials):
+        if alike and all(_is_like(trial, exercise, wrong.answer, (n,)) for trial in trials):
             return wrong.says
-    for says, twin in twins(exercise) if heeds else ():
-        if all(_is_like(trial, exercise, twin) for trial in trials):
+    for n, (says, twin) in enumerate(twins(exercise) if heeds else ()):
+        if all(_is_like(trial, exercise, twin, ("twin", n)) for trial in trials):
             return says
     return None
 
 
-def _is_like(trial: "Trial", exercise: Exercise, wrong: Callable[..., Any]) -> bool:
+def _is_like(trial: "Trial", exercise: Exercise, wrong: Callable[..., Any], key: Key) -> bool:
     """Whether a wrong answer comes to the same outcome."""
-    inputs = _draw(exercise, trial.seed)
     try:
-        with _seeded(trial.seed):
-            known = exercise.probe(wrong, *inputs)
+        known = _known_outcome(exercise, wrong, trial.seed, key)
     except Exception:
         return False
     actual, expected = trial.actual.value, trial.expected.value
     only_the_kind = exercise.strict and difference(actual, expected, exercise.rtol) is None
-    if difference(actual, known, exercise.rtol, strict=only_the_kind) is not None:
+    if difference(actual, known.value, exercise.rtol, strict=only_the_kind) is not None:
         return False
-    return trial.actual.changed == _changed(exercise, inputs, trial.seed)
+    return trial.actual.changed == known.changed
 
 
 def _says_nothing(trials: "list[Trial]") -> bool:
@@ -225,6 +228,28 @@ def _outcome(exercise: Exercise, answer: Any, seed: int) -> "Outcome":
         value = exercise.probe(answer, *inputs)
     changed = _changed(exercise, inputs, seed)
     return Outcome(value, changed, _names_of_inputs(exercise, answer))
+
+
+def _known_outcome(
+    exercise: Exercise, answer: Callable[..., Any], seed: int, key: Key
+) -> "Outcome":
+    """Return what the solution or a foreseen answer gives; a session's second check has it ready.
+
+    Raises:
+        Exception: whatever the answer raises, each time anew.
+    """
+    full_key = (exercise.number, seed, str(torch.get_default_dtype()), *key)
+    if full_key not in _kept:
+        if len(_kept) >= MOST_KEPT:
+            _kept.clear()
+        try:
+            _kept[full_key] = _outcome(exercise, answer, seed)
+        except Exception as error:
+            _kept[full_key] = error.with_traceback(None)
+    kept = _kept[full_key]
+    if isinstance(kept, Exception):
+        raise kept
+    return kept
 
 
 def _changed(exercise: Exercise, inputs: tuple[Any, ...], seed: int) -> tuple[int, ...]:
