@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 SMALLEST = 1e-12  # a difference below this never counts
+MOST_NAMED = 4  # texts in a list of texts
 INTEGERS = {*"biuO"}  # NumPy's kinds; O for those that are too long for the others
 HALVES = ("float16", "bfloat16")
 COARSE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-1, "complex64": 1e-4}
@@ -144,10 +145,31 @@ def _of_dicts(actual: Any, expected: dict[Any, Any], manner: "_Manner") -> str |
 def _of_sequences(actual: Any, expected: Sequence[Any], manner: "_Manner") -> str | None:
     if not isinstance(actual, list | tuple):
         return _wrong_type(actual, expected)
+    if manner.reveal and (named := _names_that_differ(actual, expected)):
+        return named
     if len(actual) != len(expected):
         return f"expected {len(expected)} entries, got {len(actual)}"
     parts = zip(actual, expected, strict=True)
     return _first(((f"at position {n}", a, e) for n, (a, e) in enumerate(parts)), manner)
+
+
+def _names_that_differ(actual: Sequence[Any], expected: Sequence[Any]) -> str:
+    """Return which texts are missing in a list of texts, and which are too many."""
+    if not all(isinstance(text, str) for text in (*actual, *expected)):
+        return ""
+    missing = [text for text in expected if text not in actual]
+    more = [text for text in actual if text not in expected]
+    parts = [_some(missing, "is", "are"), _some(more, "does", "do")]
+    endings = "missing", "not belong there"
+    return ", and ".join(f"{p} {end}" for p, end in zip(parts, endings, strict=True) if p)
+
+
+def _some(texts: list[str], one: str, several: str) -> str:
+    """Return some of the texts and the verb that fits their number, or nothing."""
+    if not texts:
+        return ""
+    named = [*texts[:MOST_NAMED], *[f"{len(texts) - MOST_NAMED} more"] * (len(texts) > MOST_NAMED)]
+    return f"{', '.join(named)} {several if len(texts) > 1 else one}"
 
 
 def _first(parts: Iterable[tuple[str, Any, Any]], manner: "_Manner") -> str | None:

@@ -1,5 +1,7 @@
 """The smallest input on which an answer fails, as a line that the reader can paste and run."""
 
+import ast
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -41,6 +43,39 @@ def smallest(
         if len(call) <= LONGEST and max(map(len, shown)) <= LONGEST and fails(came, right):
             return f"\n    {call}\n    should give {shown[0]}\n    and gives   {shown[1]}"
     return ""
+
+
+def written(exercise: Exercise, answer: Any, fails: Fails) -> str:
+    """Return the first of an exercise's examples on which the answer fails, as `smallest` does.
+
+    Args:
+        exercise: one with or without examples.
+        answer: the reader's function or class; it may raise.
+        fails: whether an outcome (first) differs from the right one (second).
+    """
+    for code in exercise.examples:
+        right = _run(exercise, code, exercise.solution)
+        try:
+            came = _run(exercise, code, answer)
+            if not fails(came, right):
+                continue
+            shown = _shown(came)
+        except Exception as error:
+            shown = f"{type(error).__name__}: {error}"
+        if len(shown) <= LONGEST:
+            lines = [*code.splitlines(), f"should give {_shown(right)}", f"and gives   {shown}"]
+            return "".join(f"\n    {line}" for line in lines)
+    return ""
+
+
+def _run(exercise: Exercise, code: str, answer: Any) -> Any:
+    """Return the value of an example's last line, with an answer under the exercise's name."""
+    module = inspect.getmodule(exercise.solution)
+    space = {**vars(module), exercise.name: answer}
+    *statements, last = ast.parse(code).body
+    assert isinstance(last, ast.Expr)
+    exec(compile(ast.Module(statements, []), "<example>", "exec"), space)
+    return eval(compile(ast.Expression(last.value), "<example>", "eval"), space)
 
 
 def _smaller(inputs: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
@@ -114,6 +149,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         inner = ", ".join(map(_shown, value))
         return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_shown(part)}' for key, part in value.items())}}}"
     return _rounded(value)
 
 

@@ -86,6 +86,8 @@ class Exercise:
         direct: whether the probe hands the inputs to the answer as they are, so that a call with
             them shows what is wrong; without a probe it does.
         typical: the values that the prompt or the notebook gives to an argument, by its name.
+        examples: lines of code that use the answer by its name and end in an expression, for its
+            notebook; a wrong answer is shown on the first of them that comes out differently.
     """
 
     number: str
@@ -104,3 +106,4 @@ class Exercise:
     strict: bool = False
     direct: bool = False
     typical: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()

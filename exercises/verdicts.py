@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 
 from exercises.answers import files_of, is_readers, uses_its_arguments
 from exercises.differences import difference, remark
-from exercises.examples import smallest
+from exercises.examples import smallest, written
 from exercises.exercise import Exercise, call
 from exercises.twins import twins
 
@@ -27,7 +27,7 @@ Key = tuple[int | str, ...]
 ROUNDS = 3
 NUMBER = re.compile(r"\(?\[?-?\d[\d.,e+\- ]*\]?\)?")  # in a sentence; without them draws compare
 MOST_PRINTED = 2000  # characters of what the reader's code prints
-LONGEST_MESSAGE = 200  # characters of an error's message
+LONGEST_MESSAGE = 400  # characters of an error's message
 MOST_KEPT = 2000  # outcomes
 SOLUTION = ("solution",)
 
@@ -211,13 +211,15 @@ def _steady_sentence(exercise: Exercise, failed: "list[Trial]") -> str:
 
 def _example(exercise: Exercise, answer: Any, trial: "Trial") -> str:
     """Return the smallest input on which the answer fails, if it can be written down."""
-    if not (exercise.direct or exercise.probe is call) or isinstance(answer, type):
-        return ""
 
     def fails(came: Any, right: Any) -> bool:
-        return difference(came, right, exercise.rtol) is not None
+        return difference(came, right, exercise.rtol, strict=exercise.strict) is not None
 
     with _seeded(trial.seed):
+        shown = written(exercise, answer, fails)
+        is_called = exercise.direct or exercise.probe is call
+        if shown or not is_called or isinstance(answer, type):
+            return shown
         return smallest(exercise, answer, _draw(exercise, trial.seed), fails)
 
 
@@ -315,15 +317,15 @@ def _blame(error: BaseException, answer: Any) -> "Verdict":
 
 
 def _say(error: BaseException) -> str:
-    """Return an error's type and the first line of its message."""
+    """Return an error's type and its message in one line; of a long one, beginning and end."""
     try:
-        text = str(error).strip()
+        text = " ".join(str(error).split())
     except Exception:  # the reader's own kind of error may not be able to say itself
         text = ""
-    first, *more = text.splitlines() or [""]
-    if len(first) > LONGEST_MESSAGE:
-        first, more = first[:LONGEST_MESSAGE], [""]
-    return ": ".join([type(error).__name__, *filter(None, [first])]) + (" …" if more else "")
+    if len(text) > LONGEST_MESSAGE:
+        half = LONGEST_MESSAGE // 2
+        text = f"{text[:half]} … {text[-half:]}"
+    return ": ".join([type(error).__name__, *filter(None, [text])])
 
 
 # What the reader's code prints -------------------------------------------------------------------

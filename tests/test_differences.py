@@ -119,3 +119,14 @@ def test_what_is_only_unusual_is_a_remark_unless_the_prompt_is_strict(actual, ex
     assert difference(actual, expected) is None
     assert remark(actual, expected) == words
     assert difference(actual, expected, strict=True) == words
+
+
+def test_texts_in_a_list_are_named():
+    names = ["conv.weight", "conv.bias", "fc.weight"]
+    assert difference(names[:2], names) == "fc.weight is missing"
+    assert difference([*names, "x"], names[1:]) == "conv.weight, x do not belong there"
+    assert difference(["y"], names[:1]) == "conv.weight is missing, and y does not belong there"
+    many = difference([], [str(n) for n in range(9)])
+    assert many == "0, 1, 2, 3, 5 more are missing"
+    assert difference(names[:2], names, reveal=False) == "expected 3 entries, got 2"
+    assert difference([*names], names) is None

@@ -1,10 +1,12 @@
 """exercises.examples: the smallest input on which an answer fails, ready to be pasted."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from exercises.differences import difference
-from exercises.examples import smallest
+from exercises.examples import smallest, written
 from exercises.exercise import Exercise
 
 
@@ -14,6 +16,42 @@ def fails(came, right):
 
 def exercise(solution):
     return Exercise("99.1", "", "", "answer", solution, (), ("a nudge",), "")
+
+
+class Doubled:
+    """Double what comes, as often as told."""
+
+    def __init__(self, times):
+        self.times = times
+
+    def __call__(self, x):
+        return x * 2**self.times
+
+
+class Once(Doubled):
+    """Double what comes once."""
+
+    def __call__(self, x):
+        return x * 2
+
+
+EXAMPLES = ("Doubled(1)(3)", "doubled = Doubled(2)\nDoubled(2)(torch.ones(2))")
+DOUBLED = replace(exercise(Doubled), name="Doubled", examples=EXAMPLES)
+
+
+def test_a_class_is_shown_on_the_first_written_example_that_fails():
+    assert written(DOUBLED, Once, fails).split("\n    ") == [
+        "",
+        "doubled = Doubled(2)",
+        "Doubled(2)(torch.ones(2))",
+        "should give [4, 4]",
+        "and gives   [2, 2]",
+    ]
+    assert written(DOUBLED, Doubled, fails) == ""
+
+
+def test_an_error_on_an_example_is_shown_as_what_it_gives():
+    assert "and gives   TypeError: " in written(DOUBLED, object, fails)
 
 
 def matrices():
