@@ -3,20 +3,17 @@
 import copy
 import statistics
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 
 from exercises.differences import difference
-from exercises.exercise import Exercise, Wrong
-
-
-def _integer(generator: Generator, low: int, high: int) -> int:
-    return int(torch.randint(low, high, (), generator=generator))
-
+from exercises.exercise import Exercise, Wrong, in_turn
 
 # 14.1 --------------------------------------------------------------------------------------------
 
@@ -261,31 +258,35 @@ class _QueueDevice:
         return self.now
 
 
-_EVEN = "what comes back if `repeats` is even"
-
-
 def _timed(answer: Any, durations: list[float], repeats: int) -> Any:
-    """Return what comes back, and for which runs; then with a slow run at the end.
-
-    If all that is right, also what comes back for an even number of runs.
-    """
+    """Return what comes back of which runs, with a slow one at the end, of an even number."""
     device, other = _QueueDevice(durations), _QueueDevice(_slow_at_the_end(durations, repeats))
     seconds, more = (
         answer(each.run, each.synchronize, each.clock, repeats) for each in (device, other)
     )
     if device.readings == 0 and device.calls and isinstance(seconds, float):
         return "another clock was read"
-    found = {
+    return {
         "what comes back": seconds,
         "what comes back if the last run is slow": more,
         "how often run() was called": device.calls,
+        "what comes back if `repeats` is even": _of_an_even_number(answer, durations, repeats - 1),
     }
-    if answer is not time_rightly:
-        right = _timed(time_rightly, durations, repeats)
-        if difference({**found, _EVEN: right[_EVEN]}, right) is not None:
-            return {**found, _EVEN: None}
-    even = _QueueDevice(durations)
-    return {**found, _EVEN: answer(even.run, even.synchronize, even.clock, repeats - 1)}
+
+
+def _of_an_even_number(answer: Any, durations: list[float], repeats: int) -> Any:
+    """Return what comes back, or for any value between the two in the middle what is right."""
+
+    def timed(stopwatch: Any) -> Any:
+        device = _QueueDevice(durations)
+        return stopwatch(device.run, device.synchronize, device.clock, repeats)
+
+    came = timed(answer)
+    try:
+        is_in_the_middle = timed(_lower_middle) - 1e-5 <= came <= timed(_upper_middle) + 1e-5
+    except (TypeError, RuntimeError):  # no number
+        return came
+    return timed(time_rightly) if is_in_the_middle else came
 
 
 def _slow_at_the_end(durations: list[float], repeats: int) -> list[float]:
@@ -300,7 +301,7 @@ def _durations(generator: Generator) -> tuple[Any, ...]:
 
     So a warm-up that counts, a run that is left out and a list that is not sorted all show.
     """
-    repeats = 2 * _integer(generator, 3, 5) + 1
+    repeats = (7, 9, 13)[in_turn(generator, 0, 3)]
     base, middle = 1 + float(torch.rand((), generator=generator)), repeats // 2
     order = [0] * repeats  # of ranks: the larger, the shorter
     while (
@@ -424,30 +425,58 @@ def _first_part_not_weighted(model: nn.Module, images: Tensor, labels: Tensor, s
     F.cross_entropy(model(images[:size]), labels[:size]).backward()
 
 
+def _kept_alive(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        loss = F.cross_entropy(model(part), answers) * len(part) / len(images)
+        loss.backward(retain_graph=True)
+
+
+def _given_back(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> list[Tensor]:
+    accumulate(model, images, labels, size)
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    model.zero_grad()
+    return gradients
+
+
+def _by_chunk(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    accumulate(model, images, labels, -(-len(images) // size))
+
+
+def _by_chunk_not_weighted(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    _mean_of_means(model, images, labels, -(-len(images) // size))
+
+
+class _Kept:
+    """What a graph keeps of a part of the batch, as long as it is alive."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.count = len(images)
+
+
 class _Counting(nn.Module):
-    """A linear layer that counts the pictures it gets, and those still waiting for backward."""
+    """A linear layer that counts the pictures it gets, and those that graphs still keep."""
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight.clone())
         self.bias = nn.Parameter(weight[0].clone())
-        self.largest = self.waiting = self.most = 0
+        self.largest = self.most = 0
+        self.kept: list[weakref.ref[_Kept]] = []
 
     def forward(self, images: Tensor) -> Tensor:
+        kept = _Kept(images)
+        self.kept.append(weakref.ref(kept))
+        with saved_tensors_hooks(lambda tensor: (kept, tensor), lambda pair: pair[1]):
+            logits = images @ self.weight + self.bias
         self.largest = max(self.largest, len(images))
-        logits = images @ self.weight + self.bias
-        if logits.requires_grad:
-            self.waiting += len(images)
-            self.most = max(self.most, self.waiting)
-            logits.register_hook(lambda _: self._went_back(len(images)))
+        alive = [reference() for reference in self.kept]
+        self.most = max(self.most, sum(part.count for part in alive if part is not None))
         return logits
-
-    def _went_back(self, count: int) -> None:
-        self.waiting -= count
 
 
 def _gradients(answer: Any, weight: Tensor, images: Tensor, labels: Tensor, size: int) -> Any:
-    """Return what an answer leaves; if that is right, also of parts that divide, and of one."""
+    """Return what an answer leaves; if that is right, also of other lengths, and of a new model."""
     found = _left_behind(answer, weight, images, labels, size)
     if difference(found, _left_behind(accumulate, weight, images, labels, size)) is None:
         even = len(images) // size * size
@@ -455,16 +484,20 @@ def _gradients(answer: Any, weight: Tensor, images: Tensor, labels: Tensor, size
         for when, count in cases.items():
             more = _left_behind(answer, weight, images[:count], labels[:count], size)
             found |= {f"{name} {when}": value for name, value in more.items()}
+        more = _left_behind(answer, weight, images, labels, size, is_new=True)
+        found |= {f"{name} if there is no old gradient": value for name, value in more.items()}
     return found
 
 
 def _left_behind(
-    answer: Any, weight: Tensor, images: Tensor, labels: Tensor, size: int
+    answer: Any, weight: Tensor, images: Tensor, labels: Tensor, size: int, is_new: bool = False
 ) -> dict[str, Any]:
     model = _Counting(weight)
-    for parameter in model.parameters():  # left over from an earlier step
+    for parameter in () if is_new else model.parameters():  # left over from an earlier step
         parameter.grad = torch.ones_like(parameter)
-    answer(model, images, labels, size)
+    result = _knowing_none(answer, model, images, labels, size)
+    if not _is_filled(model) and _holds_a_tensor(result):
+        return {"the gradient": "in what comes back, not in `.grad`"}
     if model.weight.grad is None:
         return {"the gradient": "None"}
     is_same = torch.equal(model.weight, weight) and torch.equal(model.bias, weight[0])
@@ -472,9 +505,30 @@ def _left_behind(
         "the gradient": model.weight.grad,
         "the gradient of the bias": model.bias.grad,
         "the pictures that went through the model at once": _within(size, model.largest),
-        "the pictures that waited for backward": _within(size, model.most),
+        "the pictures that graphs keep alive": _within(size, model.most),
         "the weights": "as before" if is_same else "changed",
     }
+
+
+def _knowing_none(answer: Any, model: _Counting, *rest: Any) -> Any:
+    """Return what an answer gives; an error about None in the place of a gradient says so."""
+    try:
+        return answer(model, *rest)
+    except (AttributeError, TypeError) as error:
+        if "NoneType" in str(error) and model.weight.grad is None:
+            error.args = (f"{error}: as long as there is no gradient, `.grad` is None",)
+        raise
+
+
+def _is_filled(model: _Counting) -> bool:
+    """Whether there is a gradient, and not that of an earlier step."""
+    grad = model.weight.grad
+    return grad is not None and not bool((grad == 1).all())
+
+
+def _holds_a_tensor(value: Any) -> bool:
+    parts = value.values() if isinstance(value, dict) else value
+    return isinstance(parts, Iterable) and any(isinstance(part, Tensor) for part in parts)
 
 
 def _within(size: int, count: int) -> str:
@@ -482,9 +536,12 @@ def _within(size: int, count: int) -> str:
 
 
 def _batch(generator: Generator) -> tuple[Any, ...]:
-    """Return weights (4, 3), images (N, 4), labels (N,) and a size that leaves a short part."""
-    size = _integer(generator, 5, 9)
-    count = size * _integer(generator, 2, 5) + _integer(generator, 1, size - 2)
+    """Return weights (4, 3), images (N, 4), labels (N,) and a size that leaves a short part.
+
+    There are more than twice as many parts as a part has pictures.
+    """
+    size = in_turn(generator, 3, 6)
+    count = size * (2 * size + 2) + size // 2
     weight = torch.randn(4, 3, generator=generator, dtype=torch.float64)
     images = torch.randn(count, 4, generator=generator, dtype=torch.float64)
     return weight, images, torch.randint(0, 3, (count,), generator=generator), size
@@ -656,7 +713,7 @@ def _after_moving(answer: Any, batch: dict[str, Any]) -> Any:
 
 
 def _structure(generator: Generator) -> tuple[Any, ...]:
-    size = _integer(generator, 2, 6)
+    size = in_turn(generator, 2, 6)
     images = torch.randn(size, 1, 4, 4, generator=generator, dtype=torch.float64)
     weights = torch.rand(size, generator=generator, dtype=torch.float64)
     batch = {
@@ -665,10 +722,18 @@ def _structure(generator: Generator) -> tuple[Any, ...]:
         "boxes": [torch.zeros(k + 1, 4) for k in range(size)],
         "extra": {"weights": (weights, 0.5), "names": ["shoe"] * size, "mask": weights > 0.5},
         "pairs": [(images[:1] + 1, {"weight": weights + 2}), {28: weights + 3}, None],
-        "epoch": _integer(generator, 0, 20),
+        "epoch": in_turn(generator, 3, 20),
     }
     return (batch,)
 
+
+_ACCUMULATED = """\
+model = nn.Linear(2, 2, bias=False)
+nn.init.zeros_(model.weight)
+model.weight.grad = torch.ones(2, 2)
+images, labels = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 4.0]]), torch.tensor([0, 1, 1])
+accumulate(model, images, labels, 2)
+model.weight.grad"""
 
 EXERCISES = (
     Exercise(
@@ -843,16 +908,6 @@ EXERCISES = (
                 "loop?",
             ),
             Wrong(
-                _upper_middle,
-                "an even number of times has two middle ones, and you take the upper; the median "
-                "is their mean, as `statistics.median` has it.",
-            ),
-            Wrong(
-                _lower_middle,
-                "an even number of times has two middle ones, and you take the lower, as "
-                "`torch.median` does; the median is their mean: `statistics.median` has it.",
-            ),
-            Wrong(
                 _warm_up_counted,
                 "there are `repeats` + 1 runs, and all of them count: the warm-up, the slow one, "
                 "is among the times.",
@@ -890,7 +945,9 @@ EXERCISES = (
         ),
         because=(
             "a slow first run, a launch without work and an outlier are each kept out; "
-            "`torch.utils.benchmark` does the same three things."
+            "`torch.utils.benchmark` does the same three things. (Of an even number of times, "
+            "`statistics.median` takes the mean of the two in the middle, `torch.median` the "
+            "lower.)"
         ),
         inputs=_durations,
         probe=_timed,
@@ -920,8 +977,27 @@ EXERCISES = (
             ),
             Wrong(
                 _one_backward,
-                "the gradient is right, but every part's graph is kept until the one `backward` "
-                "at the end; call it for each part, so that its activations can go.",
+                "the gradient is right, but all the parts' graphs are alive together: call "
+                "`backward` for each part, without `retain_graph`, before the next one goes "
+                "through the model.",
+            ),
+            Wrong(
+                _kept_alive,
+                "the gradient is right, but a part's graph is still there when the next part goes "
+                "through the model: leave out `retain_graph=True`.",
+            ),
+            Wrong(
+                _given_back,
+                "you return the gradients; they are to be left in each parameter's `.grad`, as "
+                "`backward` does it.",
+            ),
+            *(
+                Wrong(
+                    answer,
+                    "the parts are too large: `chunk(size)` makes `size` parts; parts of `size` "
+                    "pictures come from `split(size)`.",
+                )
+                for answer in (_by_chunk, _by_chunk_not_weighted)
             ),
             Wrong(
                 _weighted_by_size,
@@ -989,6 +1065,7 @@ EXERCISES = (
         ),
         inputs=_batch,
         probe=_gradients,
+        examples=(_ACCUMULATED,),
     ),
     Exercise(
         number="14.5",

@@ -91,6 +91,8 @@ RIGHT = {
     "14.3": [
         stopwatch(),
         stopwatch(before="run()", begin="synchronize()"),
+        stopwatch(result="sorted(seconds)[repeats // 2]"),
+        stopwatch(result="torch.tensor(seconds).median()"),
         stopwatch(result="torch.tensor(seconds, dtype=torch.float64).quantile(0.5).item()"),
     ],
     "14.4": [
@@ -144,8 +146,6 @@ WRONG = [
     ("14.5", moving().replace("    return batch\n", "    return None\n"), "come back as None"),
     ("14.3", stopwatch(result="seconds[repeats // 2]"), "the middle one of the *sorted* times"),
     ("14.3", clocked("statistics.median(seconds)"), "you read a clock of your own"),
-    ("14.3", stopwatch(result="sorted(seconds)[repeats // 2]"), "you take the upper"),
-    ("14.3", stopwatch(result="torch.tensor(seconds).median().item()"), "you take the lower"),
     ("14.3", stopwatch(before="", count="repeats + 1"), "the warm-up, the slow one, is among"),
     ("14.3", stopwatch(before="[run() for _ in range(repeats)]; synchronize()"), "`repeats` times"),
     ("14.3", stopwatch(before="[run() for _ in range(repeats)]"), "you warm up `repeats` times"),
@@ -216,9 +216,45 @@ WRONG = [
     ("14.4", "model.zero_grad()\nF.cross_entropy(model(images), labels).backward()", "at once"),
     (
         "14.4",
+        f"model.zero_grad()\n{SPLIT}loss = {LOSS} * len(part) / len(images)\n"
+        "    loss.backward(retain_graph=True)",
+        "leave out `retain_graph=True`",
+    ),
+    (
+        "14.4",
+        f"model.zero_grad()\nkept = []\n{SPLIT}kept.append({LOSS} * len(part) / len(images))\n"
+        "    kept[-1].backward(retain_graph=True)",
+        "all the parts' graphs are alive together",
+    ),
+    (
+        "14.4",
+        f"kept = []\n{SPLIT}loss = {LOSS} * len(part) / len(images)\n"
+        "    kept.append(torch.autograd.grad(loss, list(model.parameters())))\n"
+        "return [sum(parts) for parts in zip(*kept)]",
+        "you return the gradients",
+    ),
+    (
+        "14.4",
+        "model.zero_grad()\nfor part, answers in zip(images.chunk(size), labels.chunk(size)):\n"
+        f"    ({LOSS} * len(part) / len(images)).backward()",
+        "`chunk(size)` makes `size` parts",
+    ),
+    (
+        "14.4",
+        "for p in model.parameters():\n    p.grad.zero_()\n"
+        f"{SPLIT}({LOSS} * len(part) / len(images)).backward()",
+        "as long as there is no gradient, `.grad` is None",
+    ),
+    (
+        "14.4",
+        f"model.zero_grad()\n{SPLIT}({LOSS} * (len(part) / len(images)) ** 0.5).backward()",
+        "    model.weight.grad\n    should give [[",
+    ),
+    (
+        "14.4",
         f"model.zero_grad()\ntotal = 0\n{SPLIT}total += {LOSS} * len(part) / len(images)\n"
         "total.backward()",
-        "every part's graph is kept",
+        "all the parts' graphs are alive together",
     ),
     (
         "14.4",
