@@ -7,13 +7,9 @@ from typing import Any, Self
 import torch
 from torch import Generator, Tensor, nn
 
-from exercises.exercise import Also, Exercise, Wrong
+from exercises.exercise import Also, Exercise, Wrong, in_turn
 
 Group = dict[str, Any]
-
-
-def _integer(generator: Generator, low: int, high: int) -> int:
-    return int(torch.randint(low, high, (), generator=generator))
 
 
 # 16.1 --------------------------------------------------------------------------------------------
@@ -88,24 +84,44 @@ def _all_of_the_body(model: Any, body_rate: float, head_rate: float) -> list[Gro
     return [{"params": body, "lr": body_rate}, {"params": head, "lr": head_rate}]
 
 
+class _Block(nn.Module):
+    """A residual block with the names of resnet18's, and narrow."""
+
+    def __init__(self, width: int, downsample: bool) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = _conv(width, width), nn.BatchNorm2d(width)
+        self.relu = nn.ReLU()
+        self.conv2, self.bn2 = _conv(width, width), nn.BatchNorm2d(width)
+        if downsample:
+            self.downsample = nn.Sequential(_conv(width, width), nn.BatchNorm2d(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        return self.relu(y + (self.downsample(x) if hasattr(self, "downsample") else x))
+
+
+def _conv(channels: int, width: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, width, 1, bias=False)
+
+
 class _Miniature(nn.Module):
     """A net with the names of resnet18's parts, in their order."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv1, self.bn1 = nn.Linear(3, width), nn.BatchNorm1d(width)
+        self.conv1, self.bn1 = _conv(3, width), nn.BatchNorm2d(width)
         self.relu, self.maxpool = nn.ReLU(), nn.Identity()
-        for name in "layer1", "layer2", "layer3", "layer4":
-            blocks = [nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width))]
-            blocks.append(nn.Sequential(nn.Linear(width, width), nn.Tanh()))
-            self.add_module(name, nn.Sequential(*blocks))
-        self.avgpool = nn.Identity()
+        for name in "layer1", "layer2", "layer3":
+            self.add_module(name, nn.Sequential(_Block(width, name != "layer1")))
+        self.layer4 = nn.Sequential(_Block(width, True), _Block(width, False))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(width, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        for part in self.children():
+        *body, head = self.children()
+        for part in body:
             x = part(x)
-        return x
+        return head(x.flatten(1))
 
 
 def _head_without_a_rate(model: Any, body_rate: float, head_rate: float) -> list[Group]:
@@ -173,6 +189,25 @@ def _frozen_without_groups(model: Any, body_rate: float, head_rate: float) -> li
     return _as_given(model, body_rate, head_rate)
 
 
+def _without_norms(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    groups = parameter_groups(model, body_rate, head_rate)
+    for part in model.layer4.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.requires_grad_(False)
+    return groups
+
+
+def _convolutions_in_the_group(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    groups = _without_norms(model, body_rate, head_rate)
+    groups[0]["params"] = [p for p in groups[0]["params"] if p.requires_grad]
+    return groups
+
+
+def _a_group_for_each(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    groups = parameter_groups(model, body_rate, head_rate)
+    return [{"params": [p], "lr": group["lr"]} for group in groups for p in group["params"]]
+
+
 def _in_eval(model: Any, body_rate: float, head_rate: float) -> list[Group]:
     model.eval()
     return parameter_groups(model, body_rate, head_rate)
@@ -196,25 +231,27 @@ def _after_a_step(answer: Any, width: int, body_rate: float, head_rate: float) -
     }
     held = _step(model, groups)
     moved = {f"the step of {n}": p.detach() - before[n] for n, p in now.items() if p in names}
-    return found | moved | {"the parts in the groups": _parts(names.get(p, "new") for p in held)}
+    held_parts = _parts(names.get(p, "new.") for group in held for p in group)
+    return found | moved | {"the parts in the groups": held_parts, "the groups": len(held)}
 
 
-def _step(model: nn.Module, groups: Any) -> list[Tensor]:
-    """Take a step of SGD with the groups, if anything trains; return the parameters in them."""
+def _step(model: nn.Module, groups: Any) -> list[list[Tensor]]:
+    """Take a step of SGD with the groups, if anything trains; return each group's parameters."""
     optimizer = torch.optim.SGD(groups, lr=0.0)
     if any(p.requires_grad for p in model.parameters()):
-        model(torch.randn(7, 3)).square().sum().backward()
+        model(torch.randn(7, 3, 2, 2)).square().sum().backward()
         optimizer.step()
-    return [p for group in optimizer.param_groups for p in group["params"]]
+    return [group["params"] for group in optimizer.param_groups]
 
 
 def _parts(names: Iterable[str]) -> list[str]:
-    return sorted({".".join(name.split(".")[:2]) for name in names})
+    """Return the layers to which parameters belong, in the order of their names."""
+    return sorted({name.rpartition(".")[0] for name in names})
 
 
 def _rates(generator: Generator) -> tuple[Any, ...]:
-    body = 0.001 * _integer(generator, 1, 9)
-    return _integer(generator, 4, 8), body, 10 * body + 0.01
+    body = 0.001 * in_turn(generator, 1, 9)
+    return in_turn(generator, 4, 8), body, 10 * body + 0.01
 
 
 # 16.4 --------------------------------------------------------------------------------------------
@@ -417,17 +454,17 @@ def _held(norm: nn.Module) -> list[Tensor]:
     return [tensor.clone() for tensor in norm.state_dict().values()]
 
 
-def _training_norms(model: nn.Module) -> list[str]:
+def _training_norms(model: nn.Module) -> dict[str, str]:
     return _modes_of(model, nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-def _training_others(model: nn.Module) -> list[str]:
+def _training_others(model: nn.Module) -> dict[str, str]:
     return _modes_of(model, nn.LayerNorm, nn.GroupNorm)
 
 
-def _modes_of(model: nn.Module, *kinds: type[nn.Module]) -> list[str]:
+def _modes_of(model: nn.Module, *kinds: type[nn.Module]) -> dict[str, str]:
     parts = [(name, part) for name, part in model.named_modules() if isinstance(part, kinds)]
-    return [f"{name}: {'training' if part.training else 'eval'}" for name, part in parts]
+    return {name: "training" if part.training else "eval" for name, part in parts}
 
 
 # 16.5 --------------------------------------------------------------------------------------------
@@ -567,7 +604,7 @@ def _both_kinds(answer: Any, width: int, classes: int) -> dict[str, Any]:
 
 
 def _sizes(generator: Generator) -> tuple[Any, ...]:
-    return _integer(generator, 4, 8), _integer(generator, 10, 15)
+    return in_turn(generator, 4, 8), in_turn(generator, 10, 15)
 
 
 _FREEZE_STUB = """\
@@ -585,6 +622,31 @@ class StillNorms(nn.Module):
 
     def forward(self, x):
         return self.model(x)"""
+
+_STILL_EXAMPLES = tuple(
+    f"""\
+inner = nn.Sequential(nn.BatchNorm2d(2), nn.Dropout())
+still = StillNorms(nn.Sequential(inner, nn.BatchNorm1d(2)))
+still.{call}
+{{name: module.training for name, module in still.named_modules()}}"""
+    for call in ("train()", "eval()", "train(True)")
+)
+
+_HEAD_EXAMPLES = (
+    """\
+model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Sequential(nn.Linear(3, 2), nn.Identity()))
+replace_head(model, 7), str(model[0]), str(model[2][0])""",
+)
+
+_GROUP_EXAMPLES = (
+    """\
+model = nn.Sequential()
+for name in ("conv1", "layer1", "layer2", "layer3", "layer4", "fc"):
+    model.add_module(name, nn.Linear(2, 2))
+groups = parameter_groups(model, 0.1, 0.5)
+groups = [(len(list(group["params"])), group["lr"]) for group in groups]
+sorted(groups), [name for name, p in model.named_parameters() if p.requires_grad]""",
+)
 
 EXERCISES = (
     Exercise(
@@ -696,6 +758,7 @@ EXERCISES = (
         solution=parameter_groups,
         inputs=_rates,
         probe=_after_a_step,
+        examples=_GROUP_EXAMPLES,
         wrong=(
             Wrong(_as_given, "all parameters still train, and at one rate."),
             Wrong(
@@ -731,6 +794,19 @@ EXERCISES = (
             Wrong(
                 _half_a_stage,
                 "only the last block of `layer4` trains; the whole stage shall train.",
+            ),
+            *(
+                Wrong(
+                    answer,
+                    "the batch normalisations inside `layer4` stay frozen; they belong to the "
+                    "stage, and the whole stage shall train.",
+                )
+                for answer in (_without_norms, _convolutions_in_the_group)
+            ),
+            Wrong(
+                _a_group_for_each,
+                "each parameter has a group of its own; return two groups, each with the list of "
+                "all its parameters.",
             ),
             Wrong(_stage_in_vain, "the head alone trains; `layer4` shall train as well."),
             Wrong(
@@ -773,8 +849,9 @@ EXERCISES = (
         stub=_STILL_STUB,
         name="StillNorms",
         solution=StillNorms,
-        inputs=lambda generator: (_integer(generator, 4, 8),),
+        inputs=lambda generator: (in_turn(generator, 4, 8),),
         probe=_modes,
+        examples=_STILL_EXAMPLES,
         wrong=(
             Wrong(
                 _AllStill,
@@ -876,6 +953,7 @@ EXERCISES = (
         solution=replace_head,
         inputs=_sizes,
         probe=_both_kinds,
+        examples=_HEAD_EXAMPLES,
         wrong=(
             Wrong(
                 _all_linears,
