@@ -6,6 +6,7 @@ import linecache
 import math
 import pkgutil
 import secrets
+import sys
 import textwrap
 from dataclasses import replace
 from functools import cache
@@ -20,7 +21,7 @@ from exercises.exercise import Exercise
 from exercises.limits import NotStarted, Stopped, Unsendable, is_running, packed, run_limited
 from exercises.listings import without_annotations
 from exercises.notations import understood
-from exercises.verdicts import Verdict, judge, known_state
+from exercises.verdicts import Tell, Verdict, judge, known_state
 from helpers.streams import say
 
 SECONDS = 10.0
@@ -128,6 +129,7 @@ def find(number: str) -> Exercise:
     return found[number]
 
 
+@cache
 def chapters() -> list[str]:
     """Return the names of the modules that hold exercises."""
     names = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
@@ -231,10 +233,22 @@ def _listed(signature: inspect.Signature) -> str:
     return f"({', '.join(names)})"
 
 
+def _named(exercise: Exercise) -> Exercise | str:
+    """Return the number of an exercise of a chapter: the other process has it in its module."""
+    module = sys.modules.get(exercise.solution.__module__)
+    known = getattr(module, "EXERCISES", ())
+    return exercise.number if any(one is exercise for one in known) else exercise
+
+
+def _judged(tell: Tell, exercise: Exercise | str, *rest: Any) -> Verdict:
+    """Hold an answer against an exercise or the one of this number; in the other process."""
+    return judge(tell, find(exercise) if isinstance(exercise, str) else exercise, *rest)
+
+
 def _on_behaviour(exercise: Exercise, answer: Any) -> Verdict:
     """Run an answer in another process; print what it prints."""
     seed, dtype, heard = _seed(exercise), torch.get_default_dtype(), list[str]()
-    task = (judge, exercise, answer, seed, dtype)
+    task = (_judged, _named(exercise), answer, seed, dtype)
     if not is_running():
         say("(The process that tries answers is starting: a few seconds, once.)")
     try:

@@ -20,6 +20,9 @@ from conftest import STARTING
 from exercises import check, solution, tutor
 
 ROOT = Path(__file__).resolve().parent.parent
+MOST_CELLS = 5
+
+_cells = []  # the newest, by their files
 
 
 # What check says ---------------------------------------------------------------------------------
@@ -97,9 +100,9 @@ def notebook_space(number):
     These are the notebook's imports, functions and classes, its plain constants, and the device.
     """
     space = {"__name__": "__main__", "device": torch.device("cpu")}
-    for statement, file in _statements_above(number):
+    for code in _statements_above(number):
         with contextlib.suppress(NameError, AttributeError):  # it needs what a cell has computed
-            exec(compile(ast.Module([statement], []), file, "exec"), space)
+            exec(code, space)
     return space
 
 
@@ -114,7 +117,9 @@ def _statements_above(number):
             return kept
         if cell["cell_type"] == "code" and not _shall_raise(cell):
             plain = "\n".join("" if _is_magic(line) else line for line in source.split("\n"))
-            kept += [(s, _known(plain, f"{path.name}-{n}")) for s in _kept_statements(plain)]
+            file = _known(plain, f"{path.name}-{n}")
+            statements = [ast.Module([s], []) for s in _kept_statements(plain)]
+            kept += [compile(statement, file, "exec") for statement in statements]
     raise AssertionError(f"{path.name} has no exercise {number}")
 
 
@@ -146,7 +151,10 @@ def _is_constant(statement):
 
 
 def _run_cell(code, space):
-    exec(compile(code, _known(code, secrets.token_hex(4)), "exec"), space)
+    if len(_cells) == MOST_CELLS:
+        linecache.cache.pop(_cells.pop(0), None)  # each check sends all that there are
+    _cells.append(_known(code, secrets.token_hex(4)))
+    exec(compile(code, _cells[-1], "exec"), space)
 
 
 def _known(code, name):
