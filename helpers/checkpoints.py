@@ -16,10 +16,9 @@ import secrets
 import time
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +31,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from helpers.checks import check_integer, check_schedule
+from helpers.checks import check_integer, check_schedule, check_scheduler, check_type
 from helpers.metrics import History
 from helpers.parallel import first_process, from_all, from_first, several_processes
 from helpers.streams import say
@@ -152,48 +151,45 @@ def load_checkpoint(
     parts = _parts(model, optimizer, scheduler, loader)
     if random_state not in (None, True, False):
         raise TypeError(f"random_state must be True, False or None, got {random_state!r}")
+    going_on = optimizer is not None if random_state is None else random_state
     state = _read(path)
-    wanted = optimizer is not None if random_state is None else random_state
     try:
         state |= _entry_of_this_process(state["processes"])
         state["history"] = state["history"] and History(**state["history"])
         checkpoint = Checkpoint(**{field.name: state[field.name] for field in fields(Checkpoint)})
-        _carry_out(_changes(parts, state, wanted, new_settings))
+        _check_fit(parts, state)
+        settings = _agreed(parts, state, new_settings) if _stepped(parts) else None
+        chance = state["random_state"] if going_on else None
+        _fill_or_leave(parts, state | {"settings": settings, "random_state": chance})
     except CheckpointError as error:
         raise CheckpointError(f"{path} {error}") from None
     except Exception as error:
         raise CheckpointError(f"{path} does not fit: {_reason(error)}") from error
-    if wanted and state["random_state"] is None and first_process():
+    if going_on and state["random_state"] is None and first_process():
         say(f"{path} is of another number of processes: random numbers are new")
     return checkpoint
 
 
-def go_on(
-    path: File,
-    *,
-    epochs: int,
-    model: nn.Module,
-    optimizer: Optimizer,
-    scheduler: LRScheduler | None,
-    loader: Any,
-    new_settings: bool = False,
-) -> History:
+def go_on(path: File | None, parts: State, *, epochs: int, new_settings: bool) -> History:
     """Fill everything from the file, if there is one, and return the history so far.
 
     A fresh start is saved as well: that a file cannot be written shows now, not after an epoch.
     All processes of a parallel training call it, with the model wrapped or not.
+
+    Args:
+        path: as in `save_checkpoint`; None for a training of which nothing is saved.
+        parts: model, optimizer, scheduler and loader.
+        epochs: how many there shall be in all.
+        new_settings: as in `load_checkpoint`.
 
     Raises:
         TypeError, CheckpointError: as `save_checkpoint` and `load_checkpoint`.
         ValueError: `epochs` are fewer than the file has, or the schedule is too short for those
             that are left.
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"checkpoint must be a str or a path, got {path!r}")
-    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": loader}
-    if not from_first(os.path.exists(Path(path).expanduser())):
-        check_schedule(scheduler, loader, epochs)
-        save_together(path, **parts, history=History())
+    if path is None or not from_first(os.path.exists(_target(path))):
+        check_schedule(parts["scheduler"], parts["loader"], epochs)
+        save_together(path, parts, History())
         return History()
     saved = load_checkpoint(path)  # only looks: nothing is filled before all of it fits
     history = saved.history or History()
@@ -201,20 +197,21 @@ def go_on(
         raise ValueError(
             f"epochs must be at least {history.epochs}, as many as {path} has, got {epochs}"
         )
-    taken = None if saved.scheduler is None else _steps_taken(saved.scheduler)
-    check_schedule(scheduler, loader, epochs - history.epochs, taken)
+    left, taken = epochs - history.epochs, _steps_taken(saved.scheduler)
+    check_schedule(parts["scheduler"], parts["loader"], left, taken)
     load_checkpoint(path, **parts, new_settings=new_settings)
     return history
 
 
-def save_together(path: File, *, history: History, epoch: int = 0, **parts: Any) -> None:
+def save_together(path: File | None, parts: State, history: History) -> None:
     """`save_checkpoint` for a training on one process or several, all of which call it.
 
     Each brings its own random state and that of its loader; the first one writes.
     """
-    processes = from_all(_of_process(parts["loader"]))
-    if first_process():
-        _save(path, _parts(**parts), processes, history, epoch)
+    if path is not None:
+        processes = from_all(_of_process(parts["loader"]))
+        if first_process():
+            _save(path, _parts(**parts), processes, history, history.epochs)
 
 
 class Parts(NamedTuple):
@@ -227,16 +224,16 @@ class Parts(NamedTuple):
 
 
 def _parts(model: Any, optimizer: Any, scheduler: Any, loader: Any) -> Parts:
-    kinds = {"model": nn.Module, "optimizer": Optimizer, "scheduler": LRScheduler}
-    for (name, kind), value in zip(kinds.items(), (model, optimizer, scheduler), strict=True):
-        if not isinstance(value, (kind, type(None))):
-            raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
-    if optimizer is not None and scheduler is not None and scheduler.optimizer is not optimizer:
-        raise ValueError("scheduler must be made from the optimizer that is passed with it")
-    return Parts(None if model is None else _plain(model), optimizer, scheduler, loader)
+    if model is not None:
+        check_type("model", model, nn.Module)
+    if optimizer is not None:
+        check_type("optimizer", optimizer, Optimizer)
+    if scheduler is not None:
+        check_scheduler(scheduler, optimizer)
+    return Parts(_plain(model), optimizer, scheduler, loader)
 
 
-def _plain(model: Any) -> nn.Module:
+def _plain(model: Any) -> Any:
     """The model itself, out of what `torch.compile` and parallel training wrap around it."""
     if isinstance(model, (DataParallel, DistributedDataParallel)):
         return _plain(model.module)
@@ -246,20 +243,15 @@ def _plain(model: Any) -> nn.Module:
 # Writing ------------------------------------------------------------------------------------------
 
 
-def _save(path: File, parts: Parts, processes: list[Any], history: Any, epoch: int) -> None:
+def _save(path: File, parts: Parts, processes: list[State], history: Any, epoch: int) -> None:
     target = _target(path)
-    if parts.model is None:
-        raise TypeError("model must be a Module, got None")
-    if not isinstance(history, (History, type(None))):
-        raise TypeError(f"history must be a History, got {type(history).__name__}")
+    check_type("model", parts.model, nn.Module)
     check_integer("epoch", epoch, minimum=0)
-    optimizer, scheduler = parts.optimizer, parts.scheduler
-    state = {"format": FORMAT, "torch_version": str(torch.__version__), "epoch": epoch}
-    state |= {"model": parts.model.state_dict()}
-    state |= {"optimizer": optimizer and optimizer.state_dict()}
-    state |= {"scheduler": scheduler and scheduler.state_dict()}
+    if history is not None:
+        check_type("history", history, History)
+    state = _state(parts) | {"format": FORMAT, "torch_version": str(torch.__version__)}
     state |= {"history": history and asdict(history) | {"interrupted": False}}
-    state |= {"made": _made(parts), "settings": _settings(parts), "processes": processes}
+    state |= {"epoch": epoch, "processes": processes}
     try:
         _replace(target, state)
     except Exception as error:
@@ -270,12 +262,10 @@ def _save(path: File, parts: Parts, processes: list[Any], history: Any, epoch: i
 def _target(path: File) -> Path:
     """The file itself, so that a symbolic link to it stays a link."""
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be a str or a path, got {path!r}")
-    if not os.fspath(path) or "\0" in os.fspath(path):
-        raise ValueError(f"path must name a file, got {path!r}")
+        raise TypeError(f"the path of a checkpoint must be a str or a path, got {path!r}")
     target = Path(os.path.realpath(Path(path).expanduser()))
     if os.path.exists(target) and not os.path.isfile(target):  # root would replace a device
-        raise CheckpointError(f"{path} must be a file, but a folder, device or pipe is there")
+        raise CheckpointError(f"{target} must be a file, but a folder, device or pipe is there")
     return target
 
 
@@ -375,51 +365,49 @@ def _entry_of_this_process(entries: list[State]) -> State:
     return entries[rank] if len(entries) == count else entries[0] | {"random_state": None}
 
 
-# Filling ------------------------------------------------------------------------------------------
-
-Change = tuple[Callable[[Any], Any], Any, Any]  # what puts something, the new one, the old one
+# What there is to save, and to fill ---------------------------------------------------------------
 
 
-def _changes(parts: Parts, state: State, random_state: bool, new_settings: bool) -> list[Change]:
-    """Check that all of it fits, and say what to change."""
-    own, saved = _made(parts), state["made"]
-    if found := _differences("", own, {part: saved.get(part) for part in own}):
-        raise CheckpointError(f"does not fit; {_listed(found)}")
-    changes: list[Change] = []
-    if (loader := parts.loader) is not None:
-        changes.append((partial(_put_order, loader), state["loader"], _order(loader)))
-    if (model := parts.model) is not None:
-        changes.append((model.load_state_dict, state["model"], copy.deepcopy(model.state_dict())))
-    if (optimizer := parts.optimizer) is not None:
-        new, old = state["optimizer"]["state"], optimizer.state_dict()["state"]
-        changes.append((partial(_put_gathered, optimizer), new, old))
-    if optimizer is not None or parts.scheduler is not None:
-        changes.append(_change_of_settings(parts, state, new_settings))
-    if random_state and state["random_state"] is not None:
-        changes.append((_put_random_state, state["random_state"], _random_state()))
-    return changes
-
-
-def _carry_out(changes: list[Change]) -> None:
-    """Change one thing after the other; if somebody's own code refuses, put back what was there."""
-    with ExitStack() as undo:
-        for put, new, old in changes:
-            undo.callback(put, old)
-            put(new)
-        undo.pop_all()
-
-
-def _put_gathered(optimizer: Optimizer, gathered: dict[int, Any]) -> None:
-    """Momentum, averages and counts of steps, a copy of them: the optimizer keeps what it gets."""
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": copy.deepcopy(gathered), "param_groups": groups})
-
-
-# What each process has of its own -----------------------------------------------------------------
+def _state(parts: Parts) -> State:
+    """The part that all processes have in common."""
+    model, optimizer, scheduler, _ = parts
+    return {
+        "model": None if model is None else model.state_dict(),
+        "optimizer": optimizer and optimizer.state_dict(),
+        "scheduler": scheduler and scheduler.state_dict(),
+        "made": _made(parts),
+        "settings": _settings(parts),
+    }
 
 
 def _of_process(loader: Any) -> State:
+    """The part that each has for itself."""
     return {"loader": _order(loader), "random_state": _random_state()}
+
+
+def _fill_or_leave(parts: Parts, state: State) -> None:
+    """Put all of it in; if somebody's own code refuses, put back what was there."""
+    before = _state(parts) | _of_process(parts.loader)
+    before["model"] = copy.deepcopy(before["model"])
+    try:
+        _fill(parts, state)
+    except BaseException:
+        _fill(parts, before | {"random_state": state["random_state"] and before["random_state"]})
+        raise
+
+
+def _fill(parts: Parts, state: State) -> None:
+    model, optimizer, _, loader = parts
+    if loader is not None:
+        _put_order(loader, state["loader"])
+    if model is not None:
+        model.load_state_dict(state["model"])
+    if optimizer is not None:  # with a copy: it keeps what it gets
+        gathered = copy.deepcopy(state["optimizer"]["state"])
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": gathered})
+    _put_settings(parts, state["settings"])
+    if state["random_state"] is not None:
+        _put_random_state(state["random_state"])
 
 
 def _order(loader: Any) -> State | None:
@@ -431,40 +419,30 @@ def _order(loader: Any) -> State | None:
     return {"generators": [generator.get_state() for generator in _generators(loader)]}
 
 
-def _put_order(loader: Any, order: State | None) -> None:
-    if (saved := _kind(order)) != (own := _kind(_order(loader))):
-        raise CheckpointError(f"was saved with {saved}, but the loader to be filled has {own}")
-    if order is not None and "state" in order:
+def _put_order(loader: Any, order: State) -> None:
+    if "state" in order:
         loader.load_state_dict(copy.deepcopy(order["state"]))
-    elif order is not None:
+    else:
         for generator, state in zip(_generators(loader), order["generators"], strict=True):
             generator.set_state(state)
 
 
-def _kind(order: State | None) -> str:
-    """What a loader has of its own, in words."""
-    if order is None:
-        return "no loader"
-    return "a state_dict" if "state" in order else f"{len(order['generators'])} generators"
-
-
 def _generators(loader: Any) -> list[torch.Generator]:
     """The generators of its own from which a DataLoader and its samplers draw."""
-    found, parts = {}, [loader]
+    parts = [loader]
     for part in parts:  # which grows meanwhile
-        if isinstance(generator := getattr(part, "generator", None), torch.Generator):
-            found[id(generator)] = generator
         inner = [getattr(part, name, None) for name in ("sampler", "batch_sampler")]
         parts += [sampler for sampler in inner if sampler is not None]
-    return list(found.values())
+    found = dict.fromkeys(getattr(part, "generator", None) for part in parts)
+    return [generator for generator in found if isinstance(generator, torch.Generator)]
 
 
 def _random_state() -> State:
     """The generators that everybody shares, as tensors, numbers and tuples."""
-    name, words, *rest = np.random.get_state(legacy=True)  # noqa: NPY002, the shared one
+    name, words, *rest = np.random.get_state()  # noqa: NPY002, the shared one
     return {
         "python": random.getstate(),
-        "numpy": [str(name), np.asarray(words).tolist(), *rest],
+        "numpy": [name, np.asarray(words).tolist(), *rest],
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
         "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
@@ -473,8 +451,7 @@ def _random_state() -> State:
 
 def _put_random_state(saved: State) -> None:
     random.setstate(saved["python"])
-    name, words, *rest = saved["numpy"]
-    np.random.set_state((name, np.array(words, dtype=np.uint32), *rest))  # noqa: NPY002
+    np.random.set_state(tuple(saved["numpy"]))  # noqa: NPY002
     torch.set_rng_state(saved["torch"])
     torch.cuda.set_rng_state_all(saved["cuda"][: torch.cuda.device_count()])
     if saved["mps"] is not None and torch.backends.mps.is_available():
@@ -486,16 +463,17 @@ def _put_random_state(saved: State) -> None:
 MEASURED = {"best", "num_bad_epochs", "cooldown_counter", "last_epoch", "_last_lr"}
 
 
-def _change_of_settings(parts: Parts, state: State, new_settings: bool) -> Change:
-    """Refuse other settings than the file's, unless they are wanted.
+def _agreed(parts: Parts, state: State, new_settings: bool) -> State:
+    """Refuse other settings than the file's, unless they are wanted; return those to go on with.
 
     None are put back or dropped without a word, and no list says which there are: whichever
     schedule is behind, ours or the file's, is replayed, and then all must be alike.
     """
-    old, saved = _settings(parts), state["settings"]
-    own = old if new_settings else _with_measured(parts, old, saved)
-    ahead = _steps_ahead(parts, own, saved)
-    ours, theirs = _replayed(parts, own, -ahead), _replayed(parts, saved, ahead)
+    own, saved = _settings(parts), state["settings"]
+    if isinstance(parts.scheduler, ReduceLROnPlateau):
+        _take_what_was_measured(own, saved, new_settings)
+    here, there = _steps_taken(own["scheduler"]), _steps_taken(saved["scheduler"])
+    ours, theirs = _after(there - here, own, parts), _after(here - there, saved, parts)
     # Another version of PyTorch may know other settings: then those count that both know.
     found = _differences("", ours, theirs, state["torch_version"] == str(torch.__version__))
     if found and not new_settings:
@@ -503,89 +481,95 @@ def _change_of_settings(parts: Parts, state: State, new_settings: bool) -> Chang
             f"has other settings; {_listed(found)}. Make them alike, or say new_settings=True to "
             "go on with the new ones"
         )
-    if found and ahead > 0:
+    if found and here > there:
         raise CheckpointError(
-            f"is {ahead} steps behind the scheduler, which cannot go back: make optimizer and "
-            "scheduler anew"
+            f"is {here - there} steps behind the scheduler, which cannot go back: make optimizer "
+            "and scheduler anew"
         )
-    return partial(_put_settings, parts), saved if ahead > 0 else ours, old
+    return saved if here > there else ours
 
 
 def _settings(parts: Parts) -> State:
-    """A copy of them."""
-    scheduler = parts.scheduler
+    """What optimizer and scheduler were made with, and the rates that they have come to: a copy."""
+    optimizer, scheduler = _stepped(parts), parts.scheduler
+    groups = [] if optimizer is None else optimizer.param_groups
     settings = {
         "scheduler class": scheduler and type(scheduler).__name__,
         "scheduler": scheduler and scheduler.state_dict(),
-        "group": [{k: v for k, v in group.items() if k != "params"} for group in _groups(parts)],
+        "group": [{k: v for k, v in group.items() if k != "params"} for group in groups],
     }
     return copy.deepcopy(settings)
 
 
-def _groups(parts: Parts) -> list[State]:
-    """The parameter groups of the optimizer, even if only its scheduler was passed."""
-    optimizer = parts.optimizer or getattr(parts.scheduler, "optimizer", None)
-    return [] if optimizer is None else optimizer.param_groups
+def _stepped(parts: Parts) -> Optimizer | None:
+    """The optimizer, even if only its scheduler was passed."""
+    return parts.optimizer if parts.scheduler is None else parts.scheduler.optimizer
 
 
 def _put_settings(parts: Parts, settings: State) -> None:
-    settings = copy.deepcopy(settings)
-    for group, new in zip(_groups(parts), settings["group"], strict=False):
-        for key, value in new.items():
-            if isinstance(group.get(key), Tensor):  # which stays the same one, on its device
-                group[key].copy_(torch.as_tensor(value))
-            else:
-                group[key] = value
+    if (optimizer := _stepped(parts)) is not None:
+        own = optimizer.state_dict()
+        pairs = zip(own["param_groups"], settings["group"], strict=True)
+        optimizer.load_state_dict(own | {"param_groups": [was | new for was, new in pairs]})
     if parts.scheduler is not None:
-        parts.scheduler.load_state_dict(settings["scheduler"])
+        parts.scheduler.load_state_dict(copy.deepcopy(settings["scheduler"]))
 
 
-def _replayed(parts: Parts, settings: State, steps: int) -> State:
-    """What these settings become after so many steps; optimizer and scheduler stay as they are."""
-    scheduler = parts.scheduler
-    if scheduler is None or steps <= 0:
+def _after(steps: int, settings: State, parts: Parts) -> State:
+    """What these settings become after so many steps, which copies of the two take."""
+    kind = type(parts.scheduler).__name__
+    if steps <= 0 or parts.scheduler is None or settings["scheduler class"] != kind:
         return settings
-    before = _settings(parts)
-    try:
-        _put_settings(parts, settings)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the optimizer takes no steps meanwhile
-            for _ in range(steps):
-                scheduler.step()
-        return _settings(parts)
-    finally:
-        _put_settings(parts, before)
+    optimizer = parts.scheduler.optimizer
+    shared = {id(p): p for group in optimizer.param_groups for p in group["params"]}
+    scheduler = copy.deepcopy(parts.scheduler, {**shared, id(optimizer.state): {}})
+    copies = Parts(None, None, scheduler, None)
+    _put_settings(copies, settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the optimizer takes no steps meanwhile
+        for _ in range(steps):
+            scheduler.step()
+    return _settings(copies)
 
 
-def _with_measured(parts: Parts, own: State, saved: State) -> State:
-    """A ReduceLROnPlateau cannot be replayed: what it measured, and the rates, are the file's."""
-    if not isinstance(parts.scheduler, ReduceLROnPlateau) or saved["scheduler"] is None:
-        return own
-    measured = {key: saved["scheduler"][key] for key in MEASURED & saved["scheduler"].keys()}
-    pairs = zip(own["group"], saved["group"], strict=False)
-    groups = [group | {"lr": was["lr"]} for group, was in pairs]
-    return own | {"scheduler": own["scheduler"] | measured, "group": groups}
-
-
-def _steps_ahead(parts: Parts, own: State, saved: State) -> int:
-    """How many steps the scheduler stands before the file's; 0 where nothing can be replayed."""
-    plateau = isinstance(parts.scheduler, ReduceLROnPlateau)
-    if plateau or own["scheduler"] is None or saved["scheduler"] is None:
-        return 0
-    ahead = _steps_taken(own["scheduler"]) - _steps_taken(saved["scheduler"])
-    return ahead if own["scheduler class"] == saved["scheduler class"] else min(ahead, 0)
-
-
-def _steps_taken(schedule: State) -> int:
+def _steps_taken(schedule: State | None) -> int:
     """A ChainedScheduler does not count its steps, but its parts do."""
-    if "last_epoch" in schedule:
-        return schedule["last_epoch"]
-    return _steps_taken(schedule["_schedulers"][0])
+    if schedule is None:
+        return 0
+    return (
+        schedule["last_epoch"]
+        if "last_epoch" in schedule
+        else _steps_taken(schedule["_schedulers"][0])
+    )
+
+
+def _take_what_was_measured(own: State, saved: State, new_settings: bool) -> None:
+    """A ReduceLROnPlateau cannot be replayed: what it measured, and the rates, are the file's."""
+    known = saved["scheduler"] or {}
+    own["scheduler"] |= {key: value for key, value in known.items() if key in MEASURED}
+    for group, was in zip(own["group"], saved["group"], strict=False):
+        group["lr"] = group["lr"] if new_settings else was["lr"]
 
 
 # Checking -----------------------------------------------------------------------------------------
 
 LAZY = "whatever the first batch brings"
+
+
+def _check_fit(parts: Parts, state: State) -> None:
+    """Raise unless everything that was passed can take what is in the file."""
+    own, saved = _made(parts), state["made"]
+    if parts.loader is not None:
+        own["loader"], saved["loader"] = _kind(_order(parts.loader)), _kind(state["loader"])
+    if found := _differences("", own, {part: saved.get(part) for part in own}):
+        raise CheckpointError(f"does not fit; {_listed(found)}")
+
+
+def _kind(order: State | None) -> str | None:
+    """What a loader has of its own, in words."""
+    if order is None:
+        return None
+    return "a state_dict" if "state" in order else f"{len(order['generators'])} generators"
 
 
 def _made(parts: Parts) -> State:

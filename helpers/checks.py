@@ -7,6 +7,7 @@
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import length_hint
 from typing import Any
 
 import torch
@@ -73,18 +74,22 @@ def check_training(
     check_loss_function(loss_fn)
     _check_parameters(model, optimizer)
     _check_step("optimizer", optimizer)
-    if scheduler is None:
-        return
-    check_type("scheduler", scheduler, LRScheduler)
-    _check_step("scheduler", scheduler)
-    if getattr(scheduler, "optimizer", optimizer) is not optimizer:
-        raise ValueError("scheduler must be made from this very optimizer, not from another one")
+    if scheduler is not None:
+        check_scheduler(scheduler, optimizer)
+        _check_step("scheduler", scheduler)
 
 
 def check_type(name: str, value: object, kind: type) -> None:
     """Raise TypeError unless `value` is of this kind."""
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be of type {kind.__name__}, got {_described(value)}")
+
+
+def check_scheduler(scheduler: Any, optimizer: Optimizer | None) -> None:
+    """Raise TypeError unless it is one, and ValueError if it is that of another optimizer."""
+    check_type("scheduler", scheduler, LRScheduler)
+    if optimizer is not None and getattr(scheduler, "optimizer", optimizer) is not optimizer:
+        raise ValueError("scheduler must be made from this very optimizer, not from another one")
 
 
 def check_loss_function(loss_fn: object) -> None:
@@ -129,15 +134,15 @@ def device_of(model: nn.Module) -> torch.device:
 
 # Loaders and schedule -----------------------------------------------------------------------------
 
+UNKNOWN = -1  # the length of a loader that knows none, as a DataLoader of an IterableDataset
 
-def check_plan(train_loader: Any, test_loader: Any, epochs: int, scheduler: Any = None) -> None:
-    """Raise unless there is at least one epoch, and loaders and schedule last for all of them."""
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-        raise ValueError(f"epochs must be a whole number of at least 1, got {epochs!r}")
+
+def check_plan(train_loader: Any, test_loader: Any, epochs: int) -> None:
+    """Raise unless there is at least one epoch, and the loaders last for all of them."""
+    check_integer("epochs", epochs, minimum=1)
     check_loader(train_loader, "train_loader", epochs)
     if test_loader is not None:
         check_loader(test_loader, "test_loader", epochs)
-    check_schedule(scheduler, train_loader, epochs)
 
 
 def check_loader(loader: Any, name: str = "loader", epochs: int = 1) -> None:
@@ -154,16 +159,8 @@ def check_loader(loader: Any, name: str = "loader", epochs: int = 1) -> None:
     if epochs > 1 and isinstance(loader, Iterator):
         kind = type(loader).__name__
         raise ValueError(f"{name} must serve {epochs} epochs, got a {kind}, which ends after one")
-    if _length(loader) == 0:
+    if length_hint(loader, UNKNOWN) == 0:
         raise ValueError(f"{name} must yield at least one batch, got an empty loader")
-
-
-def _length(loader: Any) -> int | None:
-    """How many batches an epoch has; None where the loader does not know."""
-    try:
-        return len(loader)
-    except TypeError:  # a DataLoader of an IterableDataset has __len__, but no answer
-        return None
 
 
 def check_schedule(scheduler: Any, loader: Any, epochs: int, taken: int | None = None) -> None:
@@ -179,8 +176,8 @@ def check_schedule(scheduler: Any, loader: Any, epochs: int, taken: int | None =
         ValueError: fewer steps are left than batches to come.
     """
     schedule = {} if scheduler is None else scheduler.state_dict()
-    total, batches = schedule.get("total_steps"), _length(loader)
-    if total is None or batches is None:
+    total, batches = schedule.get("total_steps"), length_hint(loader, UNKNOWN)
+    if total is None or batches == UNKNOWN:
         return
     left = total - (schedule["last_epoch"] if taken is None else taken)
     if left < epochs * batches:

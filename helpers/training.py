@@ -165,11 +165,12 @@ def fit(
         CheckpointError: the checkpoint cannot be written or read, or is of another training.
     """
     check_training(model, optimizer, loss_fn, scheduler)
-    # How much of a schedule is left may stand in the checkpoint: go_on looks there.
-    check_plan(train_loader, test_loader, epochs, scheduler if checkpoint is None else None)
+    check_plan(train_loader, test_loader, epochs)
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": train_loader}
-    file = _File(checkpoint, parts)
-    history = file.begin(epochs, new_settings, progress)
+    history = go_on(checkpoint, parts, epochs=epochs, new_settings=new_settings)
+    if progress and history.epochs:
+        rest = "going on from there" if history.epochs < epochs else "nothing is left to train"
+        say(f"{checkpoint} holds epoch {history.epochs} of {epochs}: {rest}")
     options: dict[str, Any] = {"loss_fn": loss_fn, "scheduler": scheduler, "progress": progress}
     try:
         for epoch in range(history.epochs + 1, epochs + 1):
@@ -178,7 +179,7 @@ def fit(
             train = train_epoch(model, train_loader, optimizer=optimizer, epoch=epoch, **options)
             seconds = time.perf_counter() - start
             test = None if test_loader is None else evaluate(local(model), test_loader, loss_fn)
-            file.keep(history, train, test, seconds)
+            _keep(checkpoint, parts, history, train, test, seconds)
             if progress:
                 say(_report(epoch, epochs, train, test, seconds))
     except KeyboardInterrupt:
@@ -203,7 +204,7 @@ class _Batches:
         self.labels: Tensor = torch.empty(0)  # theirs
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for batch in _Bar(self.loader, self.title):
+        for batch in _bar(self.loader, self.title):
             self.images, self.labels = images, labels = check_batch(batch)
             # An autocast around the whole training would keep its copies of the first weights.
             torch.clear_autocast_cache()
@@ -218,17 +219,10 @@ class _Batches:
         return tensor.to(self.device, non_blocking=True)
 
 
-class _Bar(tqdm):
+def _bar(loader: Loader, title: str | None) -> Iterable[Any]:
     """A progress bar on stdout like the report, gone without a trace when the epoch ends."""
-
-    def __init__(self, loader: Loader, title: str | None) -> None:
-        options = {"leave": False, "dynamic_ncols": True, "disable": title is None}
-        super().__init__(loader, title, file=Forgiving(sys.stdout), **options)
-
-    # Ctrl-C may interrupt it while it is being made: without a word from it.
-    def __del__(self) -> None:
-        if hasattr(self, "start_t"):  # what its maker sets last
-            super().__del__()
+    options: dict[str, Any] = {"leave": False, "dynamic_ncols": True, "disable": title is None}
+    return tqdm(loader, title, file=Forgiving(sys.stdout), **options)
 
 
 class _Tally:
@@ -293,33 +287,16 @@ def _tell_epoch(loader: Any, epoch: int) -> None:
             set_epoch(epoch - 1)
 
 
-class _File:
-    """The checkpoint, if one is kept, and the parts of the training that are in it."""
-
-    def __init__(self, path: File | None, parts: dict[str, Any]) -> None:
-        self.path, self.parts = path, parts
-
-    def begin(self, epochs: int, new_settings: bool, progress: bool) -> History:
-        """The history so far, all parts filled from the file if there is one."""
-        if self.path is None:
-            return History()
-        history = go_on(self.path, epochs=epochs, new_settings=new_settings, **self.parts)
-        if progress and (done := history.epochs):
-            rest = "going on from there" if done < epochs else "nothing is left to train"
-            say(f"{self.path} holds epoch {done} of {epochs}: {rest}")
-        return history
-
-    def keep(self, history: History, train: Metrics, test: Metrics | None, seconds: float) -> None:
-        """Enter an epoch in the history and in the file: in both or, at Ctrl-C, in neither."""
-        try:
-            with _ctrl_c_waits():
-                history.add(train, test, seconds)
-                if self.path is not None:
-                    save_together(self.path, **self.parts, history=history, epoch=history.epochs)
-        except KeyboardInterrupt:
-            if self.path is not None:  # a second one did not wait: in time, or too late?
-                history.cut(load_checkpoint(self.path).epoch)
-            raise
+def _keep(path: File | None, parts: dict[str, Any], history: History, *figures: Any) -> None:
+    """Enter an epoch in the history and in the file: in both or, at Ctrl-C, in neither."""
+    try:
+        with _ctrl_c_waits():
+            history.add(*figures)
+            save_together(path, parts, history)
+    except KeyboardInterrupt:
+        if path is not None:  # a second one did not wait: in time, or too late?
+            history.cut(load_checkpoint(path).epoch)
+        raise
 
 
 @contextmanager

@@ -1093,9 +1093,7 @@ def test_a_refusal_leaves_a_rate_that_is_a_tensor_in_its_place(tmp_path):
 def test_a_scheduler_of_another_optimizer_is_a_mistake(tmp_path):
     parts = followed(one_cycle)
     wrong = parts | {"scheduler": followed(one_cycle)["scheduler"]}
-    with pytest.raises(
-        ValueError, match="scheduler must be made from the optimizer that is passed"
-    ):
+    with pytest.raises(ValueError, match="scheduler must be made from this very optimizer"):
         save_checkpoint(tmp_path / "a.pt", **wrong)
 
 
@@ -1203,23 +1201,17 @@ def test_what_was_not_saved_cannot_be_filled(tmp_path):
         load_checkpoint(path, optimizer=sgd(model))
     with pytest.raises(CheckpointError, match="class: nothing in the file, StepLR here"):
         load_checkpoint(path, scheduler=StepLR(sgd(model), 3))
-    with pytest.raises(
-        CheckpointError, match="was saved with no loader, but the loader to be fill"
-    ):
+    with pytest.raises(CheckpointError, match="loader: nothing in the file, a state_dict here"):
         load_checkpoint(path, loader=make_loader())
 
 
 def test_the_state_of_another_kind_of_loader(tmp_path):
     path = tmp_path / "a.pt"
     save_checkpoint(path, model=make_model(), loader=make_loader())
-    with pytest.raises(
-        CheckpointError, match=r"with a state_dict, but the loader .* has 1 generat"
-    ):
+    with pytest.raises(CheckpointError, match="loader: a state_dict in the file, 1 generators he"):
         load_checkpoint(path, loader=seeded_dataloader())
     save_checkpoint(path, model=make_model(), loader=seeded_dataloader())
-    with pytest.raises(
-        CheckpointError, match=r"with 1 generators, but the loader .* has 0 generat"
-    ):
+    with pytest.raises(CheckpointError, match="loader: 1 generators in the file, 0 generators he"):
         load_checkpoint(path, loader=plain_dataloader())
 
 
@@ -1409,14 +1401,14 @@ def draws_to_come():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"path": 7}, TypeError, "path must be a str or a path, got 7"),
-        ({"path": ""}, ValueError, "path must name a file, got ''"),
-        ({"path": "a\0b"}, ValueError, "path must name a file, got"),
-        ({"model": None}, TypeError, "model must be a Module, got None"),
-        ({"model": {}}, TypeError, "model must be a Module, got dict"),
-        ({"optimizer": {}}, TypeError, "optimizer must be a Optimizer, got dict"),
-        ({"scheduler": 1}, TypeError, "scheduler must be a LRScheduler, got int"),
-        ({"history": []}, TypeError, "history must be a History, got list"),
+        ({"path": 7}, TypeError, "path of a checkpoint must be a str or a path, got 7"),
+        ({"path": ""}, CheckpointError, "must be a file, but a folder"),
+        ({"path": "a\0b"}, (ValueError, CheckpointError), "null"),
+        ({"model": None}, TypeError, "model must be of type Module, got a NoneType"),
+        ({"model": {}}, TypeError, "model must be of type Module, got a dict"),
+        ({"optimizer": {}}, TypeError, "optimizer must be of type Optimizer, got a dict"),
+        ({"scheduler": 1}, TypeError, "scheduler must be of type LRScheduler, got a int"),
+        ({"history": []}, TypeError, "history must be of type History, got a list"),
         ({"epoch": 1.0}, TypeError, "epoch must be an int, got 1.0"),
         ({"epoch": True}, TypeError, "epoch must be an int, got True"),
         ({"epoch": -1}, ValueError, "epoch must be 0 or more, got -1"),
