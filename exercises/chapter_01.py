@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import one_hot as whole_number_one_hot
 
-from exercises.exercise import ERRORS, Exercise, Wrong, wrongs
+from exercises.exercise import ERRORS, Exercise, Wrong, in_turn, wrongs
 from exercises.stages import Looping, staged
 
 
@@ -49,21 +49,16 @@ def one_hot(labels: Tensor, num_classes: int) -> Tensor:
     return (labels[:, None] == columns).float()  # (N, C)
 
 
-def _size(generator: Generator, low: int, high: int) -> int:
-    """Draw a whole number from low to high."""
-    return int(torch.randint(low, high + 1, (), generator=generator).item())
-
-
 def _square_matrix(generator: Generator) -> tuple[Tensor]:
     """Draw as many rows as columns, so that a missing keepdim gives no error, but wrong values."""
-    size = _size(generator, 4, 7)
+    size = in_turn(generator, 4, 8)
     noise = torch.randn(size, size, generator=generator, dtype=torch.float64)
     return (noise + 3 * torch.arange(size)[:, None],)
 
 
 def _two_sets_of_points(generator: Generator) -> tuple[Tensor, Tensor]:
     """Draw N points and M points of D coordinates, three different sizes."""
-    n = _size(generator, 5, 7)
+    n = in_turn(generator, 5, 8)
     a = torch.randn(n, 4, generator=generator, dtype=torch.float64)
     b = torch.randn(n + 3, 4, generator=generator, dtype=torch.float64)
     return a, b + 1
@@ -71,7 +66,7 @@ def _two_sets_of_points(generator: Generator) -> tuple[Tensor, Tensor]:
 
 def _labels(generator: Generator) -> tuple[Tensor, int]:
     """Draw labels with repetitions, without class 1 and the last; more of them than classes."""
-    num_classes = _size(generator, 6, 9)
+    num_classes = in_turn(generator, 6, 10)
     each_once = torch.randperm(num_classes - 2, generator=generator)
     each_once = torch.where(each_once == 1, num_classes - 2, each_once)
     return torch.cat([each_once, each_once[:4]]), num_classes
@@ -637,8 +632,9 @@ def one_hot(labels, num_classes):  # (N,) -> (N, C)
             ),
             Wrong(
                 _coloured_columns,
-                "`[:, labels]` means all the rows, so whole columns became 1; row i needs a 1"
-                " in column labels[i] alone, `rows[torch.arange(N), labels]`.",
+                "whole columns became 1; row i needs a 1 in column labels[i] alone. `[:, labels]`"
+                " means all the rows: write `[torch.arange(N), labels]`. And if you made your rows"
+                " by `expand`, they are all one and the same: begin with `torch.zeros(N, C)`.",
             ),
             Wrong(
                 lambda labels, num_classes: (labels[:, None] != torch.arange(num_classes)).float(),

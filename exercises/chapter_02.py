@@ -581,7 +581,8 @@ EXERCISES = (
             ),
             Wrong(
                 lambda y_pred, y: y_pred - y,
-                "the factor 2 is missing, and the mean: divide by the number of entries.",
+                "that is the difference alone: the slope of its square is twice that, and a mean "
+                "divides by the number of entries, `y.numel()`, not by 2 or by `y.ndim`.",
             ),
             Wrong(
                 lambda y_pred, y: 2 * y_pred / y.numel(),
@@ -759,6 +760,10 @@ EXERCISES = (
         solution=numerical_gradient,
         inputs=_function_and_point,
         probe=_counting,
+        examples=tuple(
+            f"numerical_gradient({f}, torch.tensor([1.0, 2.0]), 0.5)"
+            for f in ("lambda w: w[0] + 10 * w[1]", "lambda w: (w**3).sum()", "lambda w: w.prod()")
+        ),
         rtol=1e-7,
         typical={"eps": (1e-4, 1e-3, 0.01)},
         wrong=(

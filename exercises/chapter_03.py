@@ -61,6 +61,11 @@ def jacobian(f, x):
 # Mistakes -----------------------------------------------------------------------------------------
 
 
+def _by_differences(f, x):
+    rows = [f(x + 1e-5 * step) - f(x - 1e-5 * step) for step in torch.eye(len(x), dtype=x.dtype)]
+    return torch.stack(rows, dim=1) / 2e-5
+
+
 def _other_letters() -> Iterator[Wrong]:
     """Yield every other choice of the five, with what is said of its letters."""
     for size in range(6):
@@ -434,7 +439,20 @@ def _matrices(answer, narrow, tall, x):
             lambda y: (tall @ y).sin(), y
         )
         outcome["the Jacobian of one result"] = answer(lambda y: (narrow[:1, :3] @ y).exp(), y)
+        outcome["whether a gradient goes back"] = _goes_back(answer, x)
     return outcome
+
+
+def _goes_back(answer: Any, x: Tensor) -> bool:
+    """Whether the function is ever called with an x that requires a gradient."""
+    required: list[bool] = []
+
+    def watched(x: Tensor) -> Tensor:
+        required.append(x.requires_grad)
+        return x**2
+
+    answer(watched, x.detach().clone())
+    return any(required)
 
 
 EXERCISES = (
@@ -687,6 +705,12 @@ def sgd_step(weights, learning_rate):
         "`torch.optim.SGD`.",
         inputs=_weights_and_gradients,
         probe=_after_a_step,
+        examples=(
+            "w = torch.tensor([1.0, 2.0], requires_grad=True)\n"
+            "(w**2).sum().backward()\n"
+            "sgd_step([w], 0.1)\n"
+            "w",
+        ),
         rtol=1e-9,  # a step of 1e-6 is a step
     ),
     Exercise(
@@ -787,6 +811,13 @@ def gradients(f, *inputs):
         "update.",
         inputs=_two_inputs,
         probe=_gradients_twice,
+        examples=(
+            "x, w = (torch.tensor(n, requires_grad=True) for n in (3.0, 2.0))\n"
+            "gradients(lambda x, w: x * w**2, x, w)",
+            "x = torch.tensor(3.0, requires_grad=True)\n"
+            "x.grad = torch.tensor(100.0)\n"
+            "gradients(lambda x: x**2, x), x.grad",
+        ),
     ),
     Exercise(
         number="3.5",
@@ -803,7 +834,13 @@ def jacobian(f, x):
         wrong=(
             Wrong(
                 _running_sums,
-                "each row contains the rows above it as well: `.grad` was not emptied in between.",
+                "each row contains the rows above it as well: `.grad` was not emptied in between, "
+                "or the gradient that you hand in still holds the 1s of the rows before.",
+            ),
+            Wrong(
+                _by_differences,
+                "the numbers are right, but no gradient goes back through f: that is a quotient of "
+                "differences, or forward mode. Build the rows from `backward(gradient=…)`.",
             ),
             Wrong(
                 _all_results_at_once,
@@ -871,5 +908,10 @@ def jacobian(f, x):
         "for any number of weights.",
         inputs=_several_results,
         probe=_matrices,
+        examples=(
+            "jacobian(lambda x: x**2, torch.tensor([1.0, 2.0]))",
+            "f = lambda x: torch.stack([x[0] * x[1], x[0] + x[1], 7 * x[0]])\n"
+            "jacobian(f, torch.tensor([2.0, 3.0]))",
+        ),
     ),
 )

@@ -623,6 +623,14 @@ _HARMED = (
     " `ctx.save_for_backward` would notice."
 )
 
+
+def _worked(call: str, **numbers: str) -> str:
+    """Return lines that apply a function to tensors, go back, and show output and gradients."""
+    made = [f"{n} = torch.tensor([{values}], requires_grad=True)" for n, values in numbers.items()]
+    back = [f"y = {call}", "y.backward(torch.tensor([1.0, 10.0]))"]
+    return "\n".join([*made, *back, ", ".join(["y", *(f"{name}.grad" for name in numbers)])])
+
+
 EXERCISES = (
     Exercise(
         number="4.1",
@@ -859,6 +867,7 @@ backward needs of `x` goes through `save_for_backward`.""",
         ),
         inputs=_with_a_slope,
         probe=_leaky_relus,
+        examples=(_worked("LeakyReLU.apply(x, 0.5)", x="2.0, -2.0"),),
     ),
     Exercise(
         number="4.3",
@@ -995,6 +1004,7 @@ Derive it, then write `Sigmoid` so that forward saves the *output*.""",
         ),
         inputs=_pair,
         probe=_sigmoids,
+        examples=(_worked("Sigmoid.apply(x)", x="0.0, 2.0"),),
     ),
     Exercise(
         number="4.4",
@@ -1138,6 +1148,7 @@ both gradients, with the sign of each. What backward needs of `a` and `b` goes t
         because="one gradient for each input, in the order of the inputs, each of its shape.",
         inputs=_triple,
         probe=_quotients,
+        examples=(_worked("Divide.apply(a, b)", a="6.0, 8.0", b="2.0, -4.0"),),
     ),
     Exercise(
         number="4.5",
@@ -1278,5 +1289,6 @@ a guard against gradients that explode. (What would `gradcheck` say of it, for a
         ),
         inputs=_with_a_bound,
         probe=_clippings,
+        examples=(_worked("ClipGradient.apply(x, 3.0)", x="5.0, -7.0"),),
     ),
 )

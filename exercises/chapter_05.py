@@ -563,6 +563,17 @@ EXERCISES = (
         solution=linear_from,
         inputs=_linear_inputs,
         probe=_outputs,
+        examples=(
+            "w = torch.tensor([[1.0, 2.0], [3.0, 4.0]])\n"
+            "layer = linear_from(w, torch.tensor([5.0, 6.0]))\n"
+            "layer(torch.tensor([[10.0, 0.0]]))",
+            "layer = linear_from(torch.ones(1, 2), torch.zeros(2))\n"
+            "{name: parameter.requires_grad for name, parameter in layer.named_parameters()}",
+            "w = torch.ones(1, 2)\n"
+            "layer = linear_from(w, torch.zeros(2))\n"
+            "layer.weight.data += 1\n"
+            "w",
+        ),
         wrong=(
             Wrong(
                 _not_transposed,

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from exercises.differences import difference
-from exercises.exercise import Exercise, Wrong, wrongs
+from exercises.exercise import Exercise, Wrong, in_turn, wrongs
 from exercises.stages import staged
 
 CLOSE = 1e-4  # PyTorch's own clipping adds 1e-6 to the norm
@@ -463,8 +463,8 @@ def _rates(answer: Callable[..., Any], peak: float, warmup: int, total: int) -> 
 
 
 def _plan(generator: Generator) -> tuple[Any, ...]:
-    warmup = int(torch.randint(3, 7, (), generator=generator))
-    total = warmup + int(torch.randint(11, 20, (), generator=generator))
+    warmup = in_turn(generator, 3, 7)
+    total = warmup + in_turn(generator, 11, 20)
     return round(_between(generator, 0.12, 0.88), 2), warmup, total
 
 
@@ -821,6 +821,7 @@ EXERCISES = (
         solution=lr_at,
         inputs=_plan,
         probe=_whole_plan,
+        examples=("[round(float(lr_at(step, 1.0, 2, 6)), 3) for step in range(6)]",),
         rtol=1e-4,  # float32 loses digits in 1 + cos near the end
         wrong=(
             Wrong(

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from exercises.differences import difference
 from exercises.exercise import Exercise, Wrong, in_turn, wrongs
@@ -332,24 +333,34 @@ class _Multiplied(Standardised):
         return centred * (variance + 1e-5).sqrt() * self.weight + self.bias
 
 
+def _normed(x: Tensor) -> Tensor:
+    centred = x - x.mean(dim=-1, keepdim=True)
+    return centred / (centred.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt()
+
+
 class _ShiftedFirst(Standardised):
     def forward(self, x: Tensor) -> Tensor:
-        return (nn.functional.layer_norm(x, x.shape[-1:]) + self.bias) * self.weight
+        return (_normed(x) + self.bias) * self.weight
 
 
 class _NeitherUsed(Standardised):
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.layer_norm(x, x.shape[-1:])
+        return _normed(x)
 
 
 class _WeightUnused(Standardised):
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.layer_norm(x, x.shape[-1:]) + self.bias
+        return _normed(x) + self.bias
 
 
 class _BiasUnused(Standardised):
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.layer_norm(x, x.shape[-1:]) * self.weight
+        return _normed(x) * self.weight
+
+
+class _PyTorchsOwn(Standardised):
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.layer_norm(x, x.shape[-1:], self.weight, self.bias)
 
 
 class _InputDetached(Standardised):
@@ -395,9 +406,21 @@ def _parameters_and_output(
     slopes = gradients(output, [own["weight"], own["bias"], x])
     names = "the gradient of weight", "the gradient of bias", "the gradient of the input"
     found |= dict(zip(names, slopes, strict=True))
-    found["the output for a single row"] = layer(x[:1].detach())
+    with _Watching() as watching:
+        found["the output for a single row"] = layer(x[:1].detach())
+    found["whether another function standardises"] = watching.seen
     found["the output for a row of equal numbers"] = layer(x[:2].detach() * 0 + 3)
     return found
+
+
+class _Watching(TorchFunctionMode):
+    """Notices whether a function of PyTorch standardises."""
+
+    seen = False
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.seen |= getattr(func, "__name__", "").endswith("_norm")
+        return func(*args, **(kwargs or {}))
 
 
 def _new(layer: nn.Module, x: Tensor) -> dict[str, Any]:
@@ -570,7 +593,7 @@ def _state(model: nn.Module) -> list[bool]:
 
 def _models_to_count(generator: Generator) -> tuple[Any, ...]:
     """Return models by name, from a single layer to one in which everything comes together."""
-    width = int(torch.randint(4, 12, (), generator=generator))
+    width = in_turn(generator, 4, 12)
     tied, shared, frozen = nn.Linear(width, 3), nn.Linear(width, width), nn.Linear(width, 3)
     tied_to, owner = nn.Linear(width, 3), nn.Sequential(nn.Linear(2, width))
     twice, norm = nn.Sequential(shared, nn.ReLU(), shared), nn.BatchNorm1d(5).eval()
@@ -689,6 +712,10 @@ EXERCISES = (
         solution=Deep,
         inputs=_width_depth_and_batch,
         probe=_three_depths,
+        examples=(
+            "[tuple(p.shape) for p in Deep(2, 3).parameters()]",
+            "sorted(tuple(t.shape) for t in Deep(2, 3).state_dict().values())",
+        ),
         wrong=(
             Wrong(
                 _InATuple,
@@ -780,8 +807,9 @@ EXERCISES = (
             "`(variance + 1e-5).sqrt()`, where the variance is the mean of the squared deviations "
             "in this row. Last it multiplies each column by its entry of `weight` and adds its "
             "entry of `bias`: two vectors to be learnt, which begin as ones and zeros. Write it "
-            "yourself, with exactly these two parameters, `self.weight` and `self.bias`, of shape "
-            "(num_features,). `check` also asks for the gradients of both and of the input."
+            "yourself, without PyTorch's layer norm, and with exactly these two parameters, "
+            "`self.weight` and `self.bias`, of shape (num_features,). `check` also asks for the "
+            "gradients of both and of the input."
         ),
         stub=(
             "class Standardised(nn.Module):\n"
@@ -795,6 +823,17 @@ EXERCISES = (
         solution=Standardised,
         inputs=_small_numbers,
         probe=_parameters_and_output,
+        examples=tuple(
+            f"layer = Standardised(2)\n{line}"
+            for line in (
+                "{name: parameter for name, parameter in layer.named_parameters()}",
+                "layer(torch.tensor([[1.0, 5.0], [3.0, 3.0]]))",
+                "layer(torch.tensor([[0.0, 0.01]]))",
+                "layer.weight.data += torch.tensor([9.0, 99.0])\n"
+                "layer.bias.data += torch.tensor([1.0, 2.0])\n"
+                "layer(torch.tensor([[1.0, 5.0]]))",
+            )
+        ),
         wrong=(
             Wrong(
                 _PlainTensors,
@@ -872,6 +911,11 @@ EXERCISES = (
                 _StatisticsDetached,
                 "the output is right, but the gradient of the input is not: mean and variance "
                 "depend on x as well, so leave them on the record.",
+            ),
+            Wrong(
+                _PyTorchsOwn,
+                "the output is right, but PyTorch's own function takes mean and variance. Write "
+                "them yourself, with `x.mean(dim=-1, keepdim=True)`.",
             ),
             Wrong(
                 _LayerNormInside,

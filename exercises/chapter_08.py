@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from exercises.differences import difference
-from exercises.exercise import Exercise, Wrong, wrongs
+from exercises.exercise import Exercise, Wrong, in_turn, wrongs
 from exercises.gradients import gradients
 
 
@@ -402,7 +402,7 @@ def _one_side(side: int) -> Callable[[Any, Tensor], Any]:
 def _tree_and_points(generator: Generator) -> tuple[Any, ...]:
     a, b, c = (round(_between(generator, 0.5, 2.0), 1) for _ in range(3))
     tree: Any = ("-", ("*", "x", ("+", "x", a)), ("*", b, ("-", c, "x")))
-    for _ in range(int(torch.randint(1, 4, (), generator=generator))):
+    for _ in range(in_turn(generator, 1, 4)):
         operation = "+-*"[int(torch.randint(3, (), generator=generator))]
         number = round(_between(generator, 1.2, 2.0), 1)
         tree = (operation, number, tree)
@@ -693,6 +693,15 @@ EXERCISES = (
         solution=forward_until,
         inputs=_net_and_samples,
         probe=_bounds,
+        examples=tuple(
+            "model = nn.Module()\n"
+            'for name, weight in {"input": 8.0, "middle": 0.5, "output": 1.0}.items():\n'
+            "    layer = nn.Linear(1, 1, bias=False)\n"
+            "    nn.init.constant_(layer.weight, weight)\n"
+            '    model.add_module(f"{name}_linear", layer)\n'
+            f"forward_until(model, torch.ones(1, 1), {bound})"
+            for bound in (9.0, 3.0, 2.0, 0.0)
+        ),
         wrong=(
             Wrong(
                 _once_at_least,
@@ -855,6 +864,16 @@ EXERCISES = (
         solution=evaluate,
         inputs=_tree_and_points,
         probe=_from_small_to_large,
+        examples=tuple(
+            f"x = torch.tensor(3.0, requires_grad=True)\n{line}"
+            for line in (
+                'evaluate("x", x)',
+                "evaluate(2.0, x)",
+                *(f'evaluate(("{sign}", "x", 2.0), x)' for sign in "+-*"),
+                'evaluate(("-", 10.0, ("*", "x", ("+", "x", 1.0))), x)',
+                'evaluate(("*", "x", ("+", "x", 2.0)), x).backward()\nx.grad',
+            )
+        ),
         wrong=(
             Wrong(
                 _right_minus_left,
@@ -929,6 +948,14 @@ EXERCISES = (
         solution=last_states,
         inputs=_sequences_and_weights,
         probe=_states_and_gradients,
+        examples=tuple(
+            f"last_states([{lists}], torch.tensor([[1.0]]), torch.tensor([[2.0]]))"
+            for lists in (
+                "torch.tensor([[0.5]])",
+                "torch.tensor([[0.5], [0.1]])",
+                "torch.tensor([[0.5], [0.1]]), torch.tensor([[0.3]])",
+            )
+        ),
         direct=True,
         wrong=(
             Wrong(

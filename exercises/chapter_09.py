@@ -8,15 +8,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from exercises.differences import difference
-from exercises.exercise import Exercise, Wrong, wrongs
+from exercises.exercise import Exercise, Wrong, in_turn, wrongs
 
 
 def _normal(generator: Generator, *shape: int) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
-def _draw(generator: Generator, low: int, high: int) -> int:
-    return int(torch.randint(low, high, (), generator=generator))
 
 
 def corr2d(x: Tensor, kernel: Tensor) -> Tensor:
@@ -158,8 +154,8 @@ def _with_a_word_on_errors(
 def _picture_and_stride(generator: Generator) -> tuple[Any, ...]:
     """Return a picture, a kernel and a stride that fits exactly in one direction alone."""
     stride = 2 + generator.initial_seed() % 2  # rounds have consecutive seeds: both occur
-    places = [stride * _draw(generator, 3, 5) + 1, stride * _draw(generator, 6, 8)]
-    rows, columns = _draw(generator, 2, 4), 4
+    places = [stride * in_turn(generator, 3, 5) + 1, stride * in_turn(generator, 6, 8)]
+    rows, columns = in_turn(generator, 2, 4), 4
     x = _normal(generator, places[0] + rows - 1, places[1] + columns - 1)
     return x, _normal(generator, rows, columns), stride
 
@@ -215,6 +211,26 @@ def _where_it_was_positive(grad_y: Tensor, x: Tensor) -> Tensor:
     return _to_every_cell(grad_y, x) * (x > 0)
 
 
+def _looked_for_everywhere(grad_y: Tensor, x: Tensor) -> Tensor:
+    grad_x, maxima = torch.zeros_like(x), _pooled(torch.empty(0), x)
+    for i, row in enumerate(maxima):
+        for j, largest in enumerate(row):
+            grad_x[x == largest] = grad_y[i, j]
+    return grad_x
+
+
+def _added_everywhere(grad_y: Tensor, x: Tensor) -> Tensor:
+    grad_x, maxima = torch.zeros_like(x), _pooled(torch.empty(0), x)
+    for i, row in enumerate(maxima):
+        for j, largest in enumerate(row):
+            grad_x[x == largest] += grad_y[i, j]
+    return grad_x
+
+
+def _wherever_a_maximum_is(grad_y: Tensor, x: Tensor) -> Tensor:
+    return _to_every_cell(grad_y, x) * torch.isin(x, _pooled(grad_y, x))
+
+
 def _smallest_of_window(grad_y: Tensor, x: Tensor) -> Tensor:
     return max_pool_backward(grad_y, -x)
 
@@ -241,9 +257,17 @@ def _pooled(grad_y: Tensor, x: Tensor) -> Tensor:
 
 
 def _maxima_wanted(generator: Generator) -> tuple[Any, ...]:
-    """Return a gradient and a picture; in about half of its windows all four are negative."""
-    height, width = _draw(generator, 3, 5), _draw(generator, 5, 7)
-    return _normal(generator, height, width), _normal(generator, 2 * height, 2 * width) - 1
+    """Return a gradient and a picture; in about half of its windows all four are negative.
+
+    The largest number of the first window is also the largest of the last, and lies, too small to
+    count, in the window between them whose largest number is the picture's.
+    """
+    height, width = in_turn(generator, 3, 5), in_turn(generator, 5, 8)
+    x = _normal(generator, 2 * height, 2 * width) - 1
+    largest = x[:2, :2].max()
+    x[-2:, -2:] -= x[-2:, -2:].max() - largest
+    x[2, 2], x[3, 3] = largest, x.max() + 1
+    return _normal(generator, height, width), x
 
 
 def _window_by_window(answer: Callable[..., Any], grad_y: Tensor, x: Tensor) -> dict[str, Any]:
@@ -393,8 +417,8 @@ def _minus_bias(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def _picture_and_weight(generator: Generator) -> tuple[Any, ...]:
     # As many channels in as out, so that a swap of the two axes does not raise.
-    channels = _draw(generator, 2, 4)
-    x = _normal(generator, channels, _draw(generator, 4, 6), _draw(generator, 6, 8))
+    channels = in_turn(generator, 2, 4)
+    x = _normal(generator, channels, in_turn(generator, 4, 6), in_turn(generator, 6, 8))
     return x, _normal(generator, channels, channels, 2, 3), _normal(generator, channels)
 
 
@@ -557,7 +581,7 @@ def _gradient_and_kernel(generator: Generator) -> tuple[Any, ...]:
     kinds = [(2, 1, 0), (3, 1, 2), (1, 0, 0)]  # rounds have consecutive seeds: all of them occur
     stride, rows_left, columns_left = kinds[generator.initial_seed() % 3]
     rows, columns = stride + 1, stride + 2
-    height, width = 2, _draw(generator, 3, 5)
+    height, width = 2, in_turn(generator, 3, 5)
     shape = (
         (height - 1) * stride + rows + rows_left,
         (width - 1) * stride + columns + columns_left,
@@ -602,7 +626,11 @@ EXERCISES = (
                 "you left out what the pooling itself reaches: two rows, so it adds (2 − 1) · 2.",
             ),
             Wrong(841, "that is the number of pixels; the question is about rows."),
-            Wrong(13, "you stopped before the last layer: its five rows lie four pixels apart."),
+            Wrong(
+                13,
+                "either you stopped before the last layer, whose five rows lie four pixels apart; "
+                "or you added up the sizes of the kernels, as if each step were one pixel wide.",
+            ),
             Wrong(11, "you stopped after the second layer; the pooling and a layer of 5 follow."),
             Wrong(28, "one is missing: r begins with 1, since a number sees at least one row."),
             Wrong(30, "one too many: r begins with 1, and each layer adds k − 1 steps to it."),
@@ -660,6 +688,10 @@ EXERCISES = (
         solution=strided,
         inputs=_picture_and_stride,
         probe=_with_a_word_on_errors,
+        examples=tuple(
+            f"strided(torch.arange(12.0).reshape(3, 4), torch.tensor({kernel}), {stride})"
+            for kernel, stride in (("[[1.0]]", 2), ("[[1.0, 2.0]]", 3), ("[[1.0], [3.0]]", 1))
+        ),
         direct=True,
         wrong=(
             Wrong(
@@ -695,7 +727,8 @@ EXERCISES = (
                 "dense, on the whole picture; only its steps are longer.",
             ),
             *wrongs(
-                "the first places alone are filled: does the `return` stand inside a loop?",
+                "the first places alone are filled: does the `return` stand inside a loop, or does "
+                "a range end too early?",
                 *(_first_row_alone, _first_place_alone),
             ),
             Wrong(_mean_of_window, "you take the mean over the window; the products are added."),
@@ -734,6 +767,11 @@ EXERCISES = (
         solution=max_pool_backward,
         inputs=_maxima_wanted,
         probe=_window_by_window,
+        examples=(
+            "max_pool_backward(torch.tensor([[5.0]]), torch.tensor([[1.0, 2.0], [4.0, 3.0]]))",
+            "x = torch.tensor([[-4.0, -3.0, 0.1, 0.2], [-2.0, -1.0, -1.0, -2.0]])\n"
+            "max_pool_backward(torch.tensor([[5.0, 7.0]]), x)",
+        ),
         wrong=(
             Wrong(
                 _to_every_cell,
@@ -778,6 +816,11 @@ EXERCISES = (
                 _one_for_the_picture,
                 "you look for the maximum of the whole picture; each window has its own.",
             ),
+            *wrongs(
+                "you look for a window's maximum in the whole picture; the same number may lie in "
+                "another window as well, so compare inside the window.",
+                *(_looked_for_everywhere, _added_everywhere, _wherever_a_maximum_is),
+            ),
             Wrong(_pooled, "that is the forward pass; the gradient has the shape of x."),
             Wrong(
                 _by_autograd,
@@ -809,6 +852,11 @@ EXERCISES = (
         inputs=_picture_and_weight,
         probe=_then_one_channel_more,
         direct=True,
+        examples=(
+            "x = torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]])\n"
+            "weight = torch.tensor([[1.0, 10.0], [5.0, 50.0], [0.0, 0.1]])[:, :, None, None]\n"
+            "conv2d(x, weight, torch.tensor([100.0, 200.0, 300.0]))",
+        ),
         wrong=(
             Wrong(
                 _no_sum,
@@ -917,6 +965,14 @@ EXERCISES = (
         name="grad_input",
         solution=grad_input,
         inputs=_gradient_and_kernel,
+        examples=tuple(
+            f"grad_input(torch.tensor([[2.0, 5.0]]), torch.tensor({kernel}), {stride}, {shape})"
+            for kernel, stride, shape in (
+                ("[[1.0]]", 2, (2, 4)),
+                ("[[1.0, 10.0]]", 1, (1, 3)),
+                ("[[1.0, 10.0, 100.0], [3.0, 30.0, 300.0]]", 2, (2, 6)),
+            )
+        ),
         wrong=(
             Wrong(
                 _stride_forgotten,
@@ -962,7 +1018,7 @@ EXERCISES = (
                 Wrong(
                     answer,
                     "what the first windows hand back is there, and the others are missing: does "
-                    "`return` stand inside a loop?",
+                    "`return` stand inside a loop, or does a range end too early?",
                 )
                 for answer in (_first_row_of_windows, _first_window)
             ),

@@ -116,6 +116,26 @@ class _TurnedAround(nn.Module):
         return torch.where(turned, images.flip(-1, -2), images)
 
 
+class _PixelsAlone(nn.Module):
+    def forward(self, images):
+        if not self.training:
+            return images
+        return torch.where(torch.rand_like(images) < 0.5, images.flip(-1), images)
+
+
+class _Nothing(nn.Module):
+    def forward(self, images):
+        return images
+
+
+class _OrderOfTheBatch(nn.Module):
+    def forward(self, images):
+        if not self.training:
+            return images
+        mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+        return torch.where(mirrored, images.flip(0), images)
+
+
 class _BothComeOut(nn.Module):
     def forward(self, images):
         return torch.cat([images, images.flip(-1)]) if self.training else images
@@ -291,6 +311,12 @@ def _in_words(outputs: list[Any], images: Tensor) -> str:
     rows = (batches == images).all(dim=-1) | (batches == images.flip(-1)).all(dim=-1)
     if rows.all():
         return "pictures of which some rows are mirrored"
+    pixels = (batches == images) | (batches == images.flip(-1))
+    if pixels.all():
+        return "pictures of which some pixels are mirrored"
+    known = torch.cat([images, images.flip(-1)]).flatten(1)
+    if all((known == picture).all(dim=1).any() for picture in batches.flatten(0, 1).flatten(1)):
+        return "pictures that went in at other places of the batch"
     return "pictures that did not go in there, mirrored or not"
 
 
@@ -492,8 +518,8 @@ class RandomMirror(nn.Module):
             ),
             Wrong(
                 _WholeBatch,
-                "one throw of the coin decides for the whole batch. Draw a number for each"
-                " picture.",
+                "all pictures of a batch are mirrored, or none. Throw a coin for each picture, and"
+                " let it decide on this picture alone: `images.flip(-1)` mirrors all of them.",
             ),
             Wrong(
                 _EveryPicture,
@@ -529,6 +555,21 @@ class RandomMirror(nn.Module):
                 _TurnedAround,
                 "it turns pictures around: both axes are reversed. Mirroring reverses the"
                 " columns, -1.",
+            ),
+            Wrong(
+                _PixelsAlone,
+                "the coin is thrown for each pixel, so that pictures are mixed with their mirror"
+                " images. One coin a picture has the shape (B, 1, 1, 1).",
+            ),
+            Wrong(
+                _Nothing,
+                "no picture is ever mirrored, in training either. Is the axis -1, and do you keep"
+                " what `flip` returns? It changes nothing in place.",
+            ),
+            Wrong(
+                _OrderOfTheBatch,
+                "pictures take the place of others in the batch, and their labels stay behind:"
+                " `flip` has reversed axis 0. Mirroring reverses the columns, -1.",
             ),
             Wrong(
                 _BothComeOut,
@@ -568,6 +609,10 @@ def reorder_weight(weight, permutation):  # (H, 784), (784,) -> (H, 784)
         solution=reorder_weight,
         inputs=_weight_and_permutation,
         probe=_columns_reordered,
+        examples=(
+            "reorder_weight(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([1, 2, 0]))",
+            "reorder_weight(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1, 0]))",
+        ),
         wrong=(
             Wrong(
                 _other_way_round,
@@ -623,6 +668,11 @@ def top_k_accuracy(logits, labels, k):  # (B, C), (B,) -> a number
         solution=top_k_accuracy,
         inputs=_logits_and_labels,
         probe=_for_several_k,
+        examples=tuple(
+            "logits = torch.tensor([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2], [0.3, 0.1, 0.6]])\n"
+            f"top_k_accuracy(logits, torch.tensor([2, 2, 2]), {k})"
+            for k in (2, 1, 3)
+        ),
         direct=True,
         wrong=(
             Wrong(

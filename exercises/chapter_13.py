@@ -13,13 +13,10 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from exercises.exercise import Exercise, Wrong
+from exercises.differences import describe
+from exercises.exercise import Exercise, Wrong, in_turn
 
 State = dict[str, Tensor]
-
-
-def _integer(generator: Generator, low: int, high: int) -> int:
-    return int(torch.randint(low, high, (), generator=generator))
 
 
 # 13.1 --------------------------------------------------------------------------------------------
@@ -207,8 +204,10 @@ def _kept_state(answer: Any, start: float, accuracies: list[float]) -> Any:
     _one_epoch(model)
     if not isinstance(best, dict):  # by name: what is in it does not matter
         kinds = {nn.Sequential: "the model", tuple: "several things", list: "several things"}
-        return kinds.get(type(best), best)
+        kind = kinds.get(type(best), describe(best))
+        return None if best is None else {"what comes back": kind}
     return {
+        "what comes back": "a dictionary",
         "whose state it is": at_once,
         "whose state it is, looked at after one more epoch": _epoch_of(best, start),
         "the names of its entries": list(best),
@@ -250,7 +249,7 @@ def _accuracies(generator: Generator) -> tuple[Any, ...]:
 
     They first fall after one, two or three epochs, and rise again.
     """
-    first = round(0.3 + 0.05 * _integer(generator, 0, 5), 2)
+    first = round(0.3 + 0.05 * in_turn(generator, 0, 5), 2)
     rising = [first, first + 0.01, first + 0.02][: 1 + generator.initial_seed() % 3]
     accuracies = [*rising, 0.2, 0.9, 0.5, 0.4, 0.1, 0.6, 0.55]
     return float(torch.rand((), generator=generator)), accuracies
@@ -359,6 +358,10 @@ def _what_load_says(model: nn.Module, state: State) -> Any:
     return model.load_state_dict(fitting, strict=False)
 
 
+def _model_too(model: nn.Module, state: State) -> Any:
+    return model, load_matching(model, state)
+
+
 def _how_many(model: nn.Module, state: State) -> int:
     return len(load_matching(model, state))
 
@@ -377,14 +380,16 @@ def _after_matching(answer: Any, model: nn.Module, state: State) -> dict[str, An
         **after,
         "what shares its memory with `state`": shared,
         "whether `state` is as it was": kept,
-        "the modes": [module.training for module in model.modules()],
+        "the modes (True for training)": [module.training for module in model.modules()],
         "what trains": [name for name, p in model.named_parameters() if p.requires_grad],
     }
 
 
 def _left_out(answer: Any, model: nn.Module, state: State) -> Any:
     try:
-        return answer(model, state)
+        names = answer(model, state)
+        is_several = type(names) is tuple and not all(isinstance(n, str) for n in names)
+        return "several things" if is_several else names
     except RuntimeError as error:
         if "size mismatch" not in str(error):
             raise
@@ -397,7 +402,7 @@ def _now(name: str) -> str:
 
 def _changed_model(generator: Generator) -> tuple[Any, ...]:
     """Return a model and a state that fits in part: other shapes, a strange name, a missing one."""
-    width = _integer(generator, 4, 8)
+    width = in_turn(generator, 4, 8)
     model = nn.Sequential(nn.Linear(3, width), nn.BatchNorm1d(width), nn.Linear(width, 2)).double()
     other = nn.Sequential(nn.Linear(3, width), nn.BatchNorm1d(width)).double()
     state = {"3.weight": torch.zeros(1), "2.weight": torch.zeros(width, 2)}
@@ -601,7 +606,7 @@ def _epochs(generator: Generator) -> tuple[Any, ...]:
     from draw to draw: by texts 7 or 70, by the last digit 38, 48 or 58, by time 250 to 252, by size
     60 to 62, counted up from 8 it is 10 or 11, from below 2, 1 or 3.
     """
-    kind, newest = generator.initial_seed() % 3, _integer(generator, 1001, 1006)
+    kind, newest = generator.initial_seed() % 3, in_turn(generator, 1001, 1006)
     low = [(2, 3, 4), (1, 2, 3), (3, 4, 5)][kind]
     first, more = (newest + 2, 12, *low), (70, 11) if kind == 1 else ()
     second, third = (7, newest, 9, 10, 1000), (8, 250 + kind, 38 + 10 * kind, 60 + kind)
@@ -609,6 +614,34 @@ def _epochs(generator: Generator) -> tuple[Any, ...]:
     empty = newest + 1 + generator.initial_seed() % 2
     return [*first, *second, *more, *third, newest + 1, 6], damaged, empty
 
+
+_BEST_EXAMPLE = """\
+model, accuracies = nn.Linear(1, 1), [0.3, 0.9, 0.5]
+nn.init.zeros_(model.weight)
+def train_epoch(model):
+    model.weight.data += 1
+def validate(model):
+    return accuracies[int(model.weight) - 1]
+best = train_and_keep_best(model, train_epoch, validate, 3)
+train_epoch(model)
+best["weight"].item()"""
+
+_MATCHING_EXAMPLE = """\
+model = nn.Linear(2, 1)
+nn.init.zeros_(model.weight)
+state = {"weight": torch.ones(2, 1), "bias": torch.tensor([7.0]), "head": torch.ones(1)}
+load_matching(model, state), model.weight, model.bias"""
+
+_NEWEST_EXAMPLE = """\
+import tempfile
+place = tempfile.TemporaryDirectory()
+folder = Path(place.name)
+for epoch in (8, 9, 10, 11):
+    torch.save({"epoch": epoch}, folder / f"epoch_{epoch}.pt")
+(folder / "epoch_12.pt").write_bytes(b"")
+content = (folder / "epoch_11.pt").read_bytes()
+(folder / "epoch_11.pt").write_bytes(content[:100])
+load_newest(folder)"""
 
 EXERCISES = (
     Exercise(
@@ -730,6 +763,7 @@ EXERCISES = (
         solution=train_and_keep_best,
         inputs=_accuracies,
         probe=_kept_state,
+        examples=(_BEST_EXAMPLE,),
         wrong=(
             Wrong(
                 _same_tensors,
@@ -761,7 +795,8 @@ EXERCISES = (
             Wrong(_the_first, "that is the state of the first epoch, whatever came later."),
             Wrong(
                 _nothing_below_one,
-                "no epoch is ever kept: `best_accuracy` must begin below every accuracy.",
+                "no epoch is ever kept: keep one whose accuracy is above (`>`) the best so far, "
+                "and let `best_accuracy` begin below every accuracy.",
             ),
             Wrong(
                 _parameters_alone,
@@ -815,6 +850,7 @@ EXERCISES = (
         solution=load_matching,
         inputs=_changed_model,
         probe=_after_matching,
+        examples=(_MATCHING_EXAMPLE,),
         wrong=(
             Wrong(
                 _not_strict,
@@ -878,6 +914,7 @@ EXERCISES = (
                 "you return what `load_state_dict` says: names that are missing in what you gave "
                 "it. Return the names in `state` that you did not give it.",
             ),
+            Wrong(_model_too, "you return several things; return the list of the names alone."),
             Wrong(_how_many, "you return how many were left out; return the list of their names."),
         ),
         hints=(
@@ -904,6 +941,7 @@ EXERCISES = (
         solution=load_newest,
         inputs=_epochs,
         probe=_from_folder,
+        examples=(_NEWEST_EXAMPLE,),
         wrong=(
             Wrong(
                 _by_the_alphabet,

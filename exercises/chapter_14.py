@@ -727,6 +727,14 @@ def _structure(generator: Generator) -> tuple[Any, ...]:
     return (batch,)
 
 
+_TIMED = """\
+times, now, queue = iter([9.0, 3.0, 1.0, 2.0]), [0.0], [0.0]
+def run():
+    queue[0] += next(times)
+def synchronize():
+    now[0], queue[0] = now[0] + queue[0], 0.0
+time_rightly(run, synchronize, lambda: now[0], 3)"""
+
 _ACCUMULATED = """\
 model = nn.Linear(2, 2, bias=False)
 nn.init.zeros_(model.weight)
@@ -951,6 +959,7 @@ EXERCISES = (
         ),
         inputs=_durations,
         probe=_timed,
+        examples=(_TIMED,),
         typical={"repeats": (3, 5, 10, 20, 100)},
     ),
     Exercise(

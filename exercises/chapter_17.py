@@ -6,15 +6,11 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import DistributedSampler
 
-from exercises.differences import difference
-from exercises.exercise import Also, Exercise, Wrong
+from exercises.differences import describe, difference
+from exercises.exercise import Also, Exercise, Wrong, in_turn
 
 Dealt = list[list[Tensor]]
 Reduced = tuple[list[Tensor], list[int]]
-
-
-def _integer(generator: Generator, low: int, high: int) -> int:
-    return int(torch.randint(low, high, (), generator=generator))
 
 
 # 17.1 --------------------------------------------------------------------------------------------
@@ -116,7 +112,7 @@ def _not_summed(gradients: list[Tensor], counts: list[int]) -> Tensor:
 
 
 def _gradients(generator: Generator) -> tuple[Any, ...]:
-    counts = [3, 5 + _integer(generator, 0, 3), 11 + _integer(generator, 0, 3)]
+    counts = [3, 5 + in_turn(generator, 0, 3), 11 + in_turn(generator, 0, 3)]
     return [torch.randn(7, generator=generator, dtype=torch.float64) for _ in counts], counts
 
 
@@ -340,6 +336,18 @@ def _one_for_all(tensors: list[Tensor]) -> Reduced:
     return [torch.stack(tensors).sum(dim=0)] * len(tensors), sent
 
 
+def _round_a_ring(tensors: list[Tensor]) -> Reduced:
+    n, (_, sent) = len(tensors), all_reduce_by_doubling(tensors)
+    summed = [tensor.clone() for tensor in tensors]
+    for k in range((n - 1).bit_length()):
+        summed = [own + summed[(rank + 2**k) % n] for rank, own in enumerate(summed)]
+    return summed, sent
+
+
+def _sums_alone(tensors: list[Tensor]) -> list[Tensor]:
+    return all_reduce_by_doubling(tensors)[0]
+
+
 def _as_they_were(tensors: list[Tensor]) -> Reduced:
     return tensors, all_reduce_by_doubling(tensors)[1]
 
@@ -378,14 +386,39 @@ def _averaged(tensors: list[Tensor]) -> Reduced:
     return [tensor / len(tensors) for tensor in summed], sent
 
 
+_SHARED = "tensors that share their memory"
+_PARTNERS = "whether each adds what its partner has, round by round"
+
+
 def _both(answer: Any, tensors: list[Tensor]) -> Any:
     result = answer(tensors)
     if not isinstance(result, tuple | list) or len(result) != 2:
-        return result
-    found = {"what the processes have in the end": result[0], "what each has sent": result[1]}
+        return None if result is None else {"what comes back": _kind(result)}
+    found = {
+        "what comes back": "two lists",
+        "what the processes have in the end": result[0],
+        "what each has sent": result[1],
+    }
     if difference(found["what the processes have in the end"], _sums(tensors)) is None:
-        found["tensors that share their memory"] = _how_many_share(result[0], tensors)
+        found[_SHARED] = _how_many_share(result[0], tensors)
+        is_right = difference(result[1], all_reduce_by_doubling(tensors)[1]) is None
+        if is_right and not found[_SHARED]:
+            found[_PARTNERS] = _adds_its_partners(answer)
     return found
+
+
+def _adds_its_partners(answer: Any) -> bool:
+    """Whether numbers are added in the order of the rounds, of which their rounding tells."""
+    huge = 2.0**53
+    numbers = [torch.tensor([n], dtype=torch.float64) for n in (huge, 1.0, 1.0, -huge)]
+    summed, _ = answer([number.clone() for number in numbers])
+    return all(map(torch.equal, summed, all_reduce_by_doubling(numbers)[0]))
+
+
+def _kind(result: Any) -> str:
+    is_list = isinstance(result, list | tuple) and bool(result)
+    tensors_alone = is_list and all(isinstance(part, Tensor) for part in result)
+    return "tensors alone" if tensors_alone else describe(result)
 
 
 def _sums(tensors: list[Tensor]) -> list[Tensor]:
@@ -400,7 +433,7 @@ def _how_many_share(results: list[Tensor], given: list[Tensor]) -> int:
 
 def _processes(generator: Generator) -> tuple[Any, ...]:
     """Return one matrix for each of 4 or 16 processes; 48 numbers or more."""
-    n, shape = 4 ** (1 + generator.initial_seed() % 2), (6, 8 + 4 * _integer(generator, 0, 3))
+    n, shape = 4 ** (1 + generator.initial_seed() % 2), (6, 8 + 4 * in_turn(generator, 0, 3))
     return ([torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(n)],)
 
 
@@ -536,6 +569,7 @@ EXERCISES = (
         name="average",
         solution=average,
         inputs=_gradients,
+        examples=("average([torch.tensor([1.0]), torch.tensor([5.0])], [3, 1])",),
         wrong=(
             Wrong(
                 _of_averages,
@@ -605,6 +639,7 @@ EXERCISES = (
         inputs=_order,
         probe=_dealt,
         direct=True,
+        examples=("deal(torch.tensor([7, 3, 9, 1, 8]), 4, 2)", "deal(torch.arange(9), 3, 2)"),
         wrong=(
             Wrong(
                 _dealt_before_cutting,
@@ -701,15 +736,23 @@ EXERCISES = (
             "with 10. In round k = 0, 1, 2, … process r and process `r ^ 2**k` (the rank with bit "
             "k flipped) send each other the whole tensor that they have by then, and both add what "
             "came. Write `all_reduce_by_doubling(tensors)` for a list of tensors of one shape, one "
-            "for each process, whose number is a power of 2. Return two lists: the tensors in the "
-            "end, each with memory of its own, and how many numbers each process has sent. Leave "
-            "the given tensors as they are."
+            "for each process, whose number is 2, 4, 8 or another power of 2. Return two "
+            "lists: the tensors in the end, each with memory of its own, and how many numbers each "
+            "process has sent. Leave the given tensors as they are."
         ),
         stub="def all_reduce_by_doubling(tensors):\n    return None  # your lines",
         name="all_reduce_by_doubling",
         solution=all_reduce_by_doubling,
         inputs=_processes,
         probe=_both,
+        examples=tuple(
+            f"all_reduce_by_doubling([{', '.join(parts)}])"
+            for parts in (
+                ["torch.tensor([1.0, 10.0])", "torch.tensor([2.0, 20.0])"],
+                [f"torch.tensor([{n}.0])" for n in (1, 2, 4, 8)],
+                ["torch.ones(2, 3)"] * 2,
+            )
+        ),
         wrong=(
             Wrong(
                 _one_after_the_other,
@@ -741,6 +784,16 @@ EXERCISES = (
                 _one_for_all,
                 "the sums are right, but several processes share one tensor: what changes it for "
                 "one changes it for all. Each has memory of its own.",
+            ),
+            Wrong(
+                _round_a_ring,
+                "the sums are right, but they do not come about as asked: in round k rank r adds "
+                "what rank `r ^ 2**k` has by then, and that one what rank r has.",
+            ),
+            Wrong(
+                _sums_alone,
+                "you return the tensors alone; return two lists, the tensors and how many numbers "
+                "each process has sent.",
             ),
             Wrong(_as_they_were, "you return the tensors as they came; nothing is added."),
             Wrong(

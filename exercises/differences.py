@@ -130,7 +130,8 @@ def _wrong_type(actual: Any, expected: Any) -> str:
 
 def _of_dicts(actual: Any, expected: dict[Any, Any], manner: "_Manner") -> str | None:
     if not isinstance(actual, dict):
-        return f"expected {', '.join(map(str, expected))}; got {describe(actual)}"
+        names = "" if actual is None else f"expected {', '.join(map(str, expected))}; "
+        return f"{names}got {describe(actual)}"
     there = [name for name in expected if name in actual]
     sentence = _first(((f"in {name}", actual[name], expected[name]) for name in there), manner)
     if sentence is not None:

@@ -72,16 +72,11 @@ RIGHT = [
     ("7.3", standardised()),
     (
         "7.3",
-        standardised("return nn.functional.layer_norm(x, x.shape[1:], self.weight, self.bias)"),
-    ),
-    (
-        "7.3",
         standardised(
             "var, mean = torch.var_mean(x, dim=-1, correction=0, keepdim=True)\n"
             "return self.bias + (x - mean) * torch.rsqrt(var + 1e-5) * self.weight"
         ),
     ),
-    ("7.3", "class Standardised(nn.LayerNorm):\n    pass"),
     ("7.4", COUNT),
     (
         "7.4",
@@ -90,6 +85,9 @@ RIGHT = [
 ]
 
 WRONG = [
+    ("7.3", "class Standardised(nn.LayerNorm):\n    pass", "PyTorch's own function"),
+    ("7.3", standardised("return F.layer_norm(x, x.shape[1:], self.weight, self.bias)".replace(
+        "F.", "nn.functional.")), "PyTorch's own function"),
     ("7.1", "210", "two things at once"),
     ("7.1", "184", "two things at once"),
     ("7.1", "128", "the shared layer has a bias too"),

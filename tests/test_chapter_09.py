@@ -148,8 +148,8 @@ WRONG = [
     ),
     ("9.2", STRIDED.replace("top + rows", "i + rows"), "or the slice is wrong"),
     ("9.2", STRIDED.replace("//", "/"), "whole numbers as sizes: is there a `/` for a `//`?"),
-    ("9.2", STRIDED.replace("\nreturn", "\n    return"), "stand inside a loop?"),
-    ("9.2", STRIDED.replace("\nreturn", "\n        return"), "stand inside a loop?"),
+    ("9.2", STRIDED.replace("\nreturn", "\n    return"), "stand inside a loop"),
+    ("9.2", STRIDED.replace("\nreturn", "\n        return"), "stand inside a loop"),
     ("9.2", "return corr2d(x[::stride, ::stride], kernel)", "you thinned out the picture"),
     ("9.2", "return corr2d(x, kernel)[:, ::stride]", "to the right, but not down"),
     ("9.2", "return corr2d(x, kernel)[::stride]", "jumps down, but not to the right"),
@@ -318,8 +318,8 @@ WRONG = [
         "return F.pad(y, (0, shape[1] - y.shape[1], 0, shape[0] - y.shape[0]))",
         "your windows lie `stride + 1` apart",
     ),
-    ("9.5", SCATTER.format(end="    return grad_x"), "does `return` stand inside a loop?"),
-    ("9.5", SCATTER.format(end="        return grad_x"), "does `return` stand inside a loop?"),
+    ("9.5", SCATTER.format(end="    return grad_x"), "does `return` stand inside a loop"),
+    ("9.5", SCATTER.format(end="        return grad_x"), "does `return` stand inside a loop"),
     (
         "9.5",
         SCATTER.format(end="")

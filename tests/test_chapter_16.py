@@ -171,6 +171,19 @@ WRONG = [
     ("16.3", FREEZE + THAW + "model.eval()\n" + GROUPS, "you changed the model's mode"),
     ("16.3", FREEZE + THAW + "return [model.layer4, model.fc]", "TypeError"),
     (
+        "16.3",
+        "for name, p in model.named_parameters():\n"
+        "    p.requires_grad = name.startswith(('layer4', 'fc')) and 'bn' not in name\n" + GROUPS,
+        "layer4.0.bn1, layer4.0.bn2, layer4.1.bn1, layer4.1.bn2 are missing",
+    ),
+    (
+        "16.3",
+        FREEZE + THAW + "rates = {'layer4': body_rate, 'fc': head_rate}\n"
+        "return [{'params': [p], 'lr': rates[n.split('.')[0]]}\n"
+        "        for n, p in model.named_parameters() if p.requires_grad]",
+        "each parameter has a group of its own",
+    ),
+    (
         "16.4",
         NORMS.format(
             body="super().train(mode)\n"

@@ -7,7 +7,8 @@ from chapter_answers import assert_right, assert_true_of_degenerate, assert_wron
 def test_degenerate_answers():
     assert_true_of_degenerate("17.3")
     assert_true_of_degenerate("17.4")
-    assert_true_of_degenerate("17.5")
+    alone = "you return the tensors alone"
+    assert_true_of_degenerate("17.5", {"first input": alone, "last input": alone})
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,15 @@ def dealing(part, batches="order.split(batch_size)"):
 
 WRONG = [
     (
+        "17.5",
+        "n, have = len(tensors), [t.clone() for t in tensors]\nsent, d = [0] * n, 1\n"
+        "while d < n:\n    sent = [s + t.numel() for s, t in zip(sent, have)]\n"
+        "    have = [have[r] + have[(r + d) % n] for r in range(n)]\n    d *= 2\n"
+        "return have, sent",
+        "they do not come about as asked",
+    ),
+    ("17.5", "return tensors, [0] * len(tensors), 1", "a tuple with 3 entries"),
+    (
         "17.3",
         "return sum(gradients[r] * counts[r] for r in range(1, len(counts))) / sum(counts)",
         "the first process is left out",
@@ -177,7 +187,7 @@ WRONG = [
     ("17.5", doubling(result="[h / n for h in have], sent"), "you return the mean"),
     ("17.5", doubling(result="have, sent[0]"), "one number for each"),
     ("17.5", doubling(result="have, sum(sent)"), "what each has sent"),
-    ("17.5", doubling(result="have"), "what the processes have in the end"),
+    ("17.5", doubling(result="have"), "you return the tensors alone"),
     ("17.5", doubling(result="[have[0]] * n, sent"), "several processes share one tensor"),
     ("17.5", doubling(result="[sum(tensors)] * n, sent"), "several processes share one tensor"),
     ("17.5", doubling().replace("2**k < n", "2 ** (k + 1) < n"), "the last round is missing"),

@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from chapter_answers import pasted, reply
+from chapter_answers import notebook_space, pasted, reply
 from small_exercises import cell
 
 from exercises import tutor
 from exercises.answers import is_unsolved
+from exercises.differences import difference
+from exercises.examples import written
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,6 +66,19 @@ def test_what_solution_prints_is_right_in_its_notebook(exercise):
     assert said.startswith(f"{exercise.number} is right: {exercise.because}")
     if exercise.inputs is not None:
         assert exercise.solution.__name__ == exercise.name
+
+
+@pytest.mark.parametrize("exercise", [e for e in EXERCISES if e.examples], ids=lambda e: e.number)
+def test_examples_run_in_the_notebook_as_they_are_shown(exercise):
+    """They are shown to be pasted; and none of them says anything about a right answer."""
+    for code in exercise.examples:
+        space = notebook_space(exercise.number)
+        space[exercise.name] = exercise.solution
+        exec(code, space)
+    assert (
+        written(exercise, exercise.solution, lambda came, right: bool(difference(came, right)))
+        == ""
+    )
 
 
 @pytest.mark.parametrize(("exercise", "wrong"), WRONGS)
