@@ -1148,7 +1148,7 @@ both gradients, with the sign of each. What backward needs of `a` and `b` goes t
         because="one gradient for each input, in the order of the inputs, each of its shape.",
         inputs=_triple,
         probe=_quotients,
-        examples=(_worked("Divide.apply(a, b)", a="6.0, 8.0", b="2.0, -4.0"),),
+        examples=(_worked("Divide.apply(a, b)", a="6.0, 9.0", b="4.0, -2.0"),),
     ),
     Exercise(
         number="4.5",

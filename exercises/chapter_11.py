@@ -311,12 +311,22 @@ def _in_words(outputs: list[Any], images: Tensor) -> str:
     rows = (batches == images).all(dim=-1) | (batches == images.flip(-1)).all(dim=-1)
     if rows.all():
         return "pictures of which some rows are mirrored"
-    pixels = (batches == images) | (batches == images.flip(-1))
-    if pixels.all():
+    return _mixed_in_words(batches, images)
+
+
+def _mixed_in_words(batches: Tensor, images: Tensor) -> str:
+    """Say what comes out that is neither a picture nor its mirror image."""
+    mirrors = images.flip(-1)
+    if ((batches == images) | (batches == mirrors)).all():
         return "pictures of which some pixels are mirrored"
-    known = torch.cat([images, images.flip(-1)]).flatten(1)
+    known = torch.cat([images, mirrors]).flatten(1)
     if all((known == picture).all(dim=1).any() for picture in batches.flatten(0, 1).flatten(1)):
         return "pictures that went in at other places of the batch"
+    if (batches == 0).flatten(2).all(dim=2).any():
+        return "pictures of which some are all 0"
+    low, high = torch.minimum(images, mirrors), torch.maximum(images, mirrors)
+    if ((low - 1e-9 <= batches) & (batches <= high + 1e-9)).all():
+        return "pictures blended with their mirror images"
     return "pictures that did not go in there, mirrored or not"
 
 
@@ -568,8 +578,9 @@ class RandomMirror(nn.Module):
             ),
             Wrong(
                 _OrderOfTheBatch,
-                "pictures take the place of others in the batch, and their labels stay behind:"
-                " `flip` has reversed axis 0. Mirroring reverses the columns, -1.",
+                "pictures take the place of others in the batch, and their labels stay behind. Is"
+                " the axis of `flip` -1, and does each picture keep its place, as with"
+                " `torch.where`?",
             ),
             Wrong(
                 _BothComeOut,

@@ -130,6 +130,14 @@ def _warm_up_counted(run: Any, synchronize: Any, clock: Any, repeats: int) -> fl
     return statistics.median(_seconds(run, synchronize, clock, repeats + 1, False))
 
 
+def _first_left_out(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return statistics.median(_seconds(run, synchronize, clock, repeats, True)[1:])
+
+
+def _last_left_out(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+    return statistics.median(_seconds(run, synchronize, clock, repeats, True)[:-1])
+
+
 def _many_warm_ups(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
     for _ in range(repeats - 1):
         run()
@@ -267,9 +275,9 @@ def _timed(answer: Any, durations: list[float], repeats: int) -> Any:
     if device.readings == 0 and device.calls and isinstance(seconds, float):
         return "another clock was read"
     return {
+        "how often run() was called": device.calls,
         "what comes back": seconds,
         "what comes back if the last run is slow": more,
-        "how often run() was called": device.calls,
         "what comes back if `repeats` is even": _of_an_even_number(answer, durations, repeats - 1),
     }
 
@@ -297,7 +305,7 @@ def _slow_at_the_end(durations: list[float], repeats: int) -> list[float]:
 
 
 def _durations(generator: Generator) -> tuple[Any, ...]:
-    """Return a slow first run, then times whose first and last are short, the middle not median.
+    """Return a slow first run, then times: a long one first, a short one last, no median between.
 
     So a warm-up that counts, a run that is left out and a list that is not sorted all show.
     """
@@ -306,8 +314,7 @@ def _durations(generator: Generator) -> tuple[Any, ...]:
     order = [0] * repeats  # of ranks: the larger, the shorter
     while (
         order[middle] in (0, middle - 1, middle, repeats - 1)
-        or order[-1] == repeats - 1
-        or min(order[0], order[-1]) <= middle
+        or not 0 < order[0] < middle < order[-1] < repeats - 1
     ):
         order = torch.randperm(repeats, generator=generator).tolist()
     return [20 * base] + [base * 0.7**k for k in order] + [9 * base], repeats
@@ -723,12 +730,14 @@ def _structure(generator: Generator) -> tuple[Any, ...]:
         "extra": {"weights": (weights, 0.5), "names": ["shoe"] * size, "mask": weights > 0.5},
         "pairs": [(images[:1] + 1, {"weight": weights + 2}), {28: weights + 3}, None],
         "epoch": in_turn(generator, 3, 20),
+        "split": "train",
+        "seed": None,
     }
     return (batch,)
 
 
 _TIMED = """\
-times, now, queue = iter([9.0, 3.0, 1.0, 2.0]), [0.0], [0.0]
+times, now, queue = iter([9.0, 3.0, 1.0, 2.0] + [5.0] * 99), [0.0], [0.0]
 def run():
     queue[0] += next(times)
 def synchronize():
@@ -914,6 +923,14 @@ EXERCISES = (
                 _returned_at_once,
                 "it comes back after the first run that is timed: does `return` stand inside the "
                 "loop?",
+            ),
+            *(
+                Wrong(
+                    answer,
+                    "you warm up rightly, and then leave out one of the `repeats` times; all of "
+                    "them count.",
+                )
+                for answer in (_first_left_out, _last_left_out)
             ),
             Wrong(
                 _warm_up_counted,

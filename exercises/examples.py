@@ -40,7 +40,8 @@ def smallest(
             continue
         if "nan" in shown[0] or "inf" in shown[0]:  # cut too small, as one number for a spread
             continue
-        if len(call) <= LONGEST and max(map(len, shown)) <= LONGEST and fails(came, right):
+        fits = len(call) <= LONGEST and max(map(len, shown)) <= LONGEST
+        if fits and shown[0] != shown[1] and fails(came, right):
             return f"\n    {call}\n    should give {shown[0]}\n    and gives   {shown[1]}"
     return ""
 
@@ -62,7 +63,7 @@ def written(exercise: Exercise, answer: Any, fails: Fails) -> str:
             shown = _shown(came)
         except Exception as error:
             shown = f"{type(error).__name__}: {error}"
-        if len(shown) <= LONGEST:
+        if len(shown) <= LONGEST and shown != _shown(right):
             lines = [*code.splitlines(), f"should give {_shown(right)}", f"and gives   {shown}"]
             return "".join(f"\n    {line}" for line in lines)
     return ""

@@ -170,6 +170,14 @@ WRONG = [
     ("14.3", stopwatch(result="max(seconds)"), "you take the slowest run"),
     ("14.3", stopwatch(result="seconds"), "you return all the times"),
     ("14.3", stopwatch(result="sum(seconds)"), "you add the times up"),
+    ("14.3", stopwatch(result="statistics.median(seconds[1:])"), "leave out one of the `repeats`"),
+    ("14.3", stopwatch(result="statistics.median(seconds[:-1])"), "leave out one of the `repeats`"),
+    ("14.3", stopwatch(before="run(); run(); run(); synchronize()"), "often run() was called: exp"),
+    (
+        "14.5",
+        moving().replace("batch.items()}", "batch.items() if value is not None}"),
+        "a dict of",
+    ),
     ("14.3", stopwatch(result="1000 * statistics.median(seconds)"), "1000 times as much"),
     ("14.3", stopwatch(before="run(); run(); synchronize()"), "you warm up twice"),
     (
