@@ -4,6 +4,7 @@ Notebook 11_lenet reads how; a `DataLoader` hands out the same, picture by pictu
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ class BatchLoader:
         return -(-self.num_samples // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order = self._order() if self.shuffle else None
+        order = self._order()
         self.epoch += 1
         return self._batches(order)
 
@@ -96,20 +97,25 @@ class BatchLoader:
 
     def _order(self) -> Tensor:
         """This epoch's permutation, (N,) int64, on the loader's device."""
+        if not self.shuffle:
+            return torch.arange(self.num_samples, device=self.images.device)
         mixed = np.random.SeedSequence((self.seed, self.epoch)).generate_state(1)
         generator = torch.Generator("cpu").manual_seed(int(mixed[0]))
         order = torch.randperm(self.num_samples, generator=generator, device="cpu")
         return order.to(self.images.device)
 
-    def _batches(self, order: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
-        for start in range(0, self.num_samples, self.batch_size):
-            rows = slice(start, start + self.batch_size)
-            if order is None:
-                images, labels = self.images[rows], self.labels[rows].clone()
-            else:  # index_select: the same as self.images[order[rows]], several times as fast
-                images = self.images.index_select(0, order[rows])
-                labels = self.labels.index_select(0, order[rows])
-            yield images.to(torch.float32).div_(255), labels
+    def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        for rows in order.split(self.batch_size):
+            # index_select: the same as self.images[rows], several times as fast
+            images = self.images.index_select(0, rows)
+            yield images.to(torch.float32).div_(255), self.labels.index_select(0, rows)
+
+
+def with_samplers(loader: Any) -> list[Any]:
+    """Return a loader of any kind and the samplers that a DataLoader takes its order from."""
+    batch_sampler = getattr(loader, "batch_sampler", None)
+    inner = getattr(loader, "sampler", None), getattr(batch_sampler, "sampler", None)
+    return [part for part in (loader, batch_sampler, *inner) if part is not None]
 
 
 def _check_tensors(images: Tensor, labels: Tensor) -> None:
@@ -119,11 +125,9 @@ def _check_tensors(images: Tensor, labels: Tensor) -> None:
             raise TypeError(f"{name} must be a tensor of dtype {dtype}, got {got}")
     shape = tuple(images.shape)
     if len(shape) not in (3, 4) or 0 in shape or shape[1:-2] not in ((), (1,)):
-        sizes = "(N, H, W) or (N, 1, H, W), none of them 0"
-        raise ValueError(f"images must be of shape {sizes}, got {shape}")
+        raise ValueError(f"images must be of shape (N, H, W) or (N, 1, H, W), got {shape}")
     if labels.shape != shape[:1]:
-        expected = f"({len(images)},), one per image"
-        raise ValueError(f"labels must be of shape {expected}, got {tuple(labels.shape)}")
+        raise ValueError(f"labels must be of shape ({len(images)},), got {tuple(labels.shape)}")
     if labels.device != images.device:
         raise ValueError(f"labels must be on {images.device} as images are, got {labels.device}")
     if (lowest := int(labels.min())) < 0:

@@ -31,9 +31,10 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from helpers.batches import with_samplers
 from helpers.checks import check_integer, check_schedule, check_scheduler, check_type
 from helpers.metrics import History
-from helpers.parallel import first_process, from_all, from_first, several_processes
+from helpers.parallel import first_process, from_all, several_processes
 from helpers.streams import say
 
 FORMAT = 2
@@ -170,7 +171,7 @@ def load_checkpoint(
     return checkpoint
 
 
-def go_on(path: File | None, parts: State, *, epochs: int, new_settings: bool) -> History:
+def go_on(path: File | None, parts: State, epochs: int, new_settings: bool, tell: bool) -> History:
     """Fill everything from the file, if there is one, and return the history so far.
 
     A fresh start is saved as well: that a file cannot be written shows now, not after an epoch.
@@ -181,25 +182,27 @@ def go_on(path: File | None, parts: State, *, epochs: int, new_settings: bool) -
         parts: model, optimizer, scheduler and loader.
         epochs: how many there shall be in all.
         new_settings: as in `load_checkpoint`.
+        tell: print a line if there is a file.
 
     Raises:
         TypeError, CheckpointError: as `save_checkpoint` and `load_checkpoint`.
         ValueError: `epochs` are fewer than the file has, or the schedule is too short for those
             that are left.
     """
-    if path is None or not from_first(os.path.exists(_target(path))):
+    if path is None or not from_all(os.path.exists(_target(path)))[0]:
         check_schedule(parts["scheduler"], parts["loader"], epochs)
         save_together(path, parts, History())
         return History()
     saved = load_checkpoint(path)  # only looks: nothing is filled before all of it fits
     history = saved.history or History()
     if history.epochs > epochs:
-        raise ValueError(
-            f"epochs must be at least {history.epochs}, as many as {path} has, got {epochs}"
-        )
+        raise ValueError(f"epochs must be at least {history.epochs}, as {path} has, got {epochs}")
     left, taken = epochs - history.epochs, _steps_taken(saved.scheduler)
     check_schedule(parts["scheduler"], parts["loader"], left, taken)
     load_checkpoint(path, **parts, new_settings=new_settings)
+    if tell and history.epochs:
+        rest = "going on from there" if history.epochs < epochs else "nothing is left to train"
+        say(f"{path} holds epoch {history.epochs} of {epochs}: {rest}")
     return history
 
 
@@ -224,10 +227,8 @@ class Parts(NamedTuple):
 
 
 def _parts(model: Any, optimizer: Any, scheduler: Any, loader: Any) -> Parts:
-    if model is not None:
-        check_type("model", model, nn.Module)
-    if optimizer is not None:
-        check_type("optimizer", optimizer, Optimizer)
+    check_type("model", model, nn.Module, optional=True)
+    check_type("optimizer", optimizer, Optimizer, optional=True)
     if scheduler is not None:
         check_scheduler(scheduler, optimizer)
     return Parts(_plain(model), optimizer, scheduler, loader)
@@ -247,8 +248,7 @@ def _save(path: File, parts: Parts, processes: list[State], history: Any, epoch:
     target = _target(path)
     check_type("model", parts.model, nn.Module)
     check_integer("epoch", epoch, minimum=0)
-    if history is not None:
-        check_type("history", history, History)
+    check_type("history", history, History, optional=True)
     state = _state(parts) | {"format": FORMAT, "torch_version": str(torch.__version__)}
     state |= {"history": history and asdict(history) | {"interrupted": False}}
     state |= {"epoch": epoch, "processes": processes}
@@ -261,8 +261,6 @@ def _save(path: File, parts: Parts, processes: list[State], history: Any, epoch:
 
 def _target(path: File) -> Path:
     """The file itself, so that a symbolic link to it stays a link."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"the path of a checkpoint must be a str or a path, got {path!r}")
     target = Path(os.path.realpath(Path(path).expanduser()))
     if os.path.exists(target) and not os.path.isfile(target):  # root would replace a device
         raise CheckpointError(f"{target} must be a file, but a folder, device or pipe is there")
@@ -334,30 +332,21 @@ def _read(path: File) -> State:
     """What `save_checkpoint` wrote, whole and of the format that we know."""
     target = _target(path)
     try:
-        state = _content(target)
+        with target.open("rb") as file, zipfile.ZipFile(file) as archive:
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(f"{damaged} is not as it was written")
+            file.seek(0)
+            # Whoever wrote the file could have it run code if it were not for weights_only.
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"cannot load {path}: {_reason(error)}") from error
     except Exception as error:
-        raise CheckpointError(
-            f"{path} is damaged, or save_checkpoint did not write it; {_reason(error)}"
-        ) from error
+        wrong = f"{path} is damaged, or save_checkpoint did not write it; {_reason(error)}"
+        raise CheckpointError(wrong) from error
     form = state.get("format") if isinstance(state, dict) else None
     if form != FORMAT:
-        raise CheckpointError(
-            f"{path} is of format {form}, expected {FORMAT}: another version of helpers wrote it, "
-            "or it is no checkpoint"
-        )
+        raise CheckpointError(f"{path} is no checkpoint, or of format {form}, expected {FORMAT}")
     return state
-
-
-def _content(target: Path) -> Any:
-    """What is in it, if the checksums are right."""
-    with target.open("rb") as file, zipfile.ZipFile(file) as archive:
-        if damaged := archive.testzip():
-            raise zipfile.BadZipFile(f"{damaged} is not as it was written")
-        file.seek(0)
-        # Whoever wrote the file could have it run code if it were not for weights_only.
-        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _entry_of_this_process(entries: list[State]) -> State:
@@ -429,11 +418,7 @@ def _put_order(loader: Any, order: State) -> None:
 
 def _generators(loader: Any) -> list[torch.Generator]:
     """The generators of its own from which a DataLoader and its samplers draw."""
-    parts = [loader]
-    for part in parts:  # which grows meanwhile
-        inner = [getattr(part, name, None) for name in ("sampler", "batch_sampler")]
-        parts += [sampler for sampler in inner if sampler is not None]
-    found = dict.fromkeys(getattr(part, "generator", None) for part in parts)
+    found = dict.fromkeys(getattr(part, "generator", None) for part in with_samplers(loader))
     return [generator for generator in found if isinstance(generator, torch.Generator)]
 
 
@@ -482,10 +467,7 @@ def _agreed(parts: Parts, state: State, new_settings: bool) -> State:
             "go on with the new ones"
         )
     if found and here > there:
-        raise CheckpointError(
-            f"is {here - there} steps behind the scheduler, which cannot go back: make optimizer "
-            "and scheduler anew"
-        )
+        raise CheckpointError(f"is {here - there} steps behind: make optimizer and scheduler anew")
     return saved if here > there else ours
 
 
@@ -536,11 +518,9 @@ def _steps_taken(schedule: State | None) -> int:
     """A ChainedScheduler does not count its steps, but its parts do."""
     if schedule is None:
         return 0
-    return (
-        schedule["last_epoch"]
-        if "last_epoch" in schedule
-        else _steps_taken(schedule["_schedulers"][0])
-    )
+    if "last_epoch" in schedule:
+        return schedule["last_epoch"]
+    return _steps_taken(schedule["_schedulers"][0])
 
 
 def _take_what_was_measured(own: State, saved: State, new_settings: bool) -> None:

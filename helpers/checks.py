@@ -24,7 +24,7 @@ def check_integer(name: str, value: object, *, minimum: int) -> None:
         raise ValueError(f"{name} must be {minimum} or more, got {value}")
 
 
-def check_labels(labels: Tensor, num_samples: int) -> None:
+def check_labels(labels: Tensor, num_samples: int, name: str = "labels") -> None:
     """Raise unless `labels` are class indices, one whole number for each of `num_samples` samples.
 
     Raises:
@@ -32,15 +32,12 @@ def check_labels(labels: Tensor, num_samples: int) -> None:
         ValueError: the labels are one-hot, or not as many as the samples.
     """
     if labels.ndim != 1:
-        hint = "; for one-hot labels pass labels.argmax(dim=1)" if labels.ndim == 2 else ""
-        raise ValueError(f"labels must have shape (B,), got {tuple(labels.shape)}{hint}")
+        hint = f"; for one-hot {name} pass {name}.argmax(dim=1)" if labels.ndim == 2 else ""
+        raise ValueError(f"{name} must have shape (B,), got {tuple(labels.shape)}{hint}")
     if labels.dtype != torch.int64:
-        raise TypeError(f"labels must be class indices of dtype int64, got {labels.dtype}")
+        raise TypeError(f"{name} must be class indices of dtype int64, got {labels.dtype}")
     if len(labels) != num_samples:
-        raise ValueError(
-            f"logits and labels must be equally long, got {num_samples} logits and "
-            f"{len(labels)} labels"
-        )
+        raise ValueError(f"labels must be as many as logits, {num_samples}, got {len(labels)}")
 
 
 def check_label_range(labels: Tensor, num_classes: int, name: str = "labels") -> None:
@@ -49,10 +46,7 @@ def check_label_range(labels: Tensor, num_classes: int, name: str = "labels") ->
         return
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= num_classes:
-        raise ValueError(
-            f"{name} must lie in 0..{num_classes - 1} for {num_classes} classes, "
-            f"got values from {low} to {high}"
-        )
+        raise ValueError(f"{name} must lie in 0..{num_classes - 1}, got {low} to {high}")
 
 
 # Model, optimizer, loss ---------------------------------------------------------------------------
@@ -79,9 +73,9 @@ def check_training(
         _check_step("scheduler", scheduler)
 
 
-def check_type(name: str, value: object, kind: type) -> None:
-    """Raise TypeError unless `value` is of this kind."""
-    if not isinstance(value, kind):
+def check_type(name: str, value: object, kind: type, *, optional: bool = False) -> None:
+    """Raise TypeError unless `value` is of this kind, or None where it is optional."""
+    if not isinstance(value, kind) and not (optional and value is None):
         raise TypeError(f"{name} must be of type {kind.__name__}, got {_described(value)}")
 
 
@@ -125,10 +119,7 @@ def device_of(model: nn.Module) -> torch.device:
     check_type("model", model, nn.Module)
     devices = {tensor.device for tensor in [*model.parameters(), *model.buffers()]}
     if len(devices) > 1:
-        names = ", ".join(sorted(map(str, devices)))
-        raise ValueError(f"model must lie on one device, got parts on {names}")
-    if torch.device("meta") in devices:
-        raise ValueError("model must have real weights, got a model on the meta device")
+        raise ValueError(f"model must lie on one device, got {sorted(map(str, devices))}")
     return devices.pop() if devices else torch.device("cpu")
 
 
@@ -153,9 +144,7 @@ def check_loader(loader: Any, name: str = "loader", epochs: int = 1) -> None:
         ValueError: it says that it is empty, or it is a generator, which ends after one epoch.
     """
     if not hasattr(loader, "__iter__") and not hasattr(loader, "__getitem__"):
-        raise TypeError(
-            f"{name} must yield batches, as a DataLoader does, got {_described(loader)}"
-        )
+        raise TypeError(f"{name} must yield batches, as DataLoaders do, got {_described(loader)}")
     if epochs > 1 and isinstance(loader, Iterator):
         kind = type(loader).__name__
         raise ValueError(f"{name} must serve {epochs} epochs, got a {kind}, which ends after one")
@@ -180,11 +169,8 @@ def check_schedule(scheduler: Any, loader: Any, epochs: int, taken: int | None =
     if total is None or batches == UNKNOWN:
         return
     left = total - (schedule["last_epoch"] if taken is None else taken)
-    if left < epochs * batches:
-        raise ValueError(
-            f"scheduler must cover every batch: epochs x batches is {epochs * batches}, "
-            f"but it has {left} of its {total} steps left"
-        )
+    if left < (needed := epochs * batches):
+        raise ValueError(f"scheduler has {left} of {total} steps left for {needed} batches")
 
 
 # One batch ----------------------------------------------------------------------------------------
@@ -195,7 +181,7 @@ def check_batch(batch: Any) -> tuple[Tensor, Tensor]:
 
     Raises:
         TypeError: it is no pair of tensors, or the images are not floating point.
-        ValueError: it holds no sample, or no numbers (on the meta device).
+        ValueError: it holds no sample.
     """
     pair = batch if isinstance(batch, (tuple, list)) else ()
     if len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
@@ -205,8 +191,6 @@ def check_batch(batch: Any) -> tuple[Tensor, Tensor]:
         raise TypeError(
             f"images must be float (of bytes: images.float() / 255), got {images.dtype}"
         )
-    if images.is_meta or labels.is_meta:
-        raise ValueError("loader must yield numbers, got tensors of the meta device")
     if images.numel() == 0:
         raise ValueError(f"loader must yield samples, got images of shape {tuple(images.shape)}")
     return images, labels
@@ -242,13 +226,11 @@ def check_logits(logits: Tensor, labels: Tensor, num_classes: int | None = None)
     if logits.ndim != 2:
         raise ValueError(f"model must return logits of shape (B, C), got {tuple(logits.shape)}")
     check_labels(labels, len(logits))
+    classes = logits.shape[1]
     if num_classes is None:
-        check_label_range(labels, logits.shape[1])
-    elif num_classes > logits.shape[1]:
-        raise ValueError(
-            f"labels must lie in 0..{logits.shape[1] - 1} for {logits.shape[1]} classes, "
-            f"got values up to {num_classes - 1}"
-        )
+        check_label_range(labels, classes)
+    elif num_classes > classes:
+        raise ValueError(f"labels must lie in 0..{classes - 1}, got up to {num_classes - 1}")
 
 
 def check_loss(loss: Tensor, *, training: bool) -> None:
@@ -263,9 +245,7 @@ def check_loss(loss: Tensor, *, training: bool) -> None:
     if loss.ndim != 0:
         raise ValueError(f"loss_fn must return one number, got shape {tuple(loss.shape)}")
     if training and not loss.requires_grad:
-        raise ValueError(
-            "loss must depend on the model: detach nothing, and train without no_grad()"
-        )
+        raise ValueError("loss must depend on the model: detach nothing, train without no_grad()")
 
 
 @contextmanager

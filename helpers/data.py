@@ -9,6 +9,7 @@ import os
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,25 +62,19 @@ def fashion_mnist(
 
     Raises:
         TypeError or ValueError: an argument is of no use; the message names it.
+        RuntimeError or AssertionError: PyTorch finds no such device here.
         DatasetUnavailable: files are missing from $FASHION_MNIST_DIR, damaged in a folder that you
             named, or cannot be downloaded.
-        NotADirectoryError, PermissionError or another OSError: the folder cannot be used: it is a
-            file, read-only, or its disk is full.
+        OSError: (the subclass that fits) the folder cannot be used: it is a file, read-only, or
+            its disk is full.
     """
     check_integer("batch_size", batch_size, minimum=1)  # now, and not after a download
     check_integer("seed", seed, minimum=0)
-    try:
-        device = torch.empty(0, device=device).device
-    except (AssertionError, RuntimeError, TypeError) as error:
-        found = f"device must be one that PyTorch finds on this machine, got {device!r}"
-        raise ValueError(found) from error
+    device = torch.empty(0, device=device).device
     folder, source = locate(root, source)
-    train, test = (
-        BatchLoader(
-            *_read(folder, part, device), batch_size, shuffle=part, seed=seed, source=source
-        )
-        for part in (True, False)
-    )
+    options: dict[str, Any] = {"seed": seed, "source": source}
+    train = BatchLoader(*_read(folder, True, device), batch_size, shuffle=True, **options)
+    test = BatchLoader(*_read(folder, False, device), batch_size, **options)
     return train, test
 
 
@@ -91,19 +86,15 @@ def locate(root: str | os.PathLike[str] | None = None, source: str = "auto") -> 
     """
     if source not in SOURCES:
         raise ValueError(f"source must be one of {', '.join(map(repr, SOURCES))}, got {source!r}")
-    folder = None if root is None else _folder(root)
+    folder = None if root is None else _absolute(root)
     if source != "sketches":
         try:
             return _real_files(folder), "fashion-mnist"
         except DownloadFailed as reason:
             if source == "fashion-mnist":
                 raise
-            message = (
-                f"{reason}: taking the sketches, a drawn stand-in, in its place; for the real "
-                f"images go online and call again, or set {VARIABLE} to a folder with the four "
-                "official files."
-            )
-            warnings.warn(message, UserWarning, stacklevel=3)
+            cure = f"go online, or set {VARIABLE} to a folder with the four official files"
+            warnings.warn(f"{reason}: taking the sketches, a drawn stand-in; {cure}", stacklevel=3)
     return ensure_sketches((folder or _default_home()) / "sketches"), "sketches"
 
 
@@ -173,7 +164,7 @@ def _meant(value: str) -> Path:
     Jupyter starts a kernel in the notebook's folder, so a relative path is looked for from there
     and then from the project's root.
     """
-    place = _absolute(value, VARIABLE)
+    place = _absolute(value)
     elsewhere = (_checkout() or place) / value
     return elsewhere if os.path.exists(elsewhere) and not os.path.exists(place) else place
 
@@ -187,22 +178,8 @@ def _state(place: Path, sources: dict[str, Path]) -> str:
     return f"has {found} but" if found else "is a folder that"
 
 
-def _folder(root: str | os.PathLike[str]) -> Path:
-    folder = _absolute(root, "root")
-    if os.path.lexists(folder) and not folder.is_dir():
-        kind = "a file" if folder.exists() else "a link to nowhere"
-        raise NotADirectoryError(f"root must be a folder, but {folder} is {kind}")
-    return folder
-
-
-def _absolute(path: str | os.PathLike[str], name: str) -> Path:
-    try:
-        return Path(os.path.expanduser(path)).absolute()
-    except TypeError:
-        raise TypeError(f"{name} must be a path, got {path!r}") from None
-    except FileNotFoundError:
-        message = f"{name} must be an absolute path, got {path!r}: the working directory is gone"
-        raise FileNotFoundError(message) from None
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    return Path(os.path.expanduser(path)).absolute()
 
 
 def _writable(folder: Path) -> bool:

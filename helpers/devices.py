@@ -6,6 +6,8 @@ import random
 import numpy as np
 import torch
 
+from helpers.checks import check_integer
+
 
 def available_devices() -> list[str]:
     """Return the names that `pick_device` accepts on this machine, such as ['cpu', 'cuda:0']."""
@@ -48,10 +50,10 @@ def set_seed(seed: int) -> None:
         seed: a whole number from 0 to 2**32 - 1.
 
     Raises:
-        ValueError: `seed` is anything else.
+        TypeError: `seed` is no int.
+        ValueError: `seed` is below 0 or above 2**32 - 1, as NumPy says.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, got {seed!r}")
-    random.seed(seed)
+    check_integer("seed", seed, minimum=0)
     np.random.seed(seed)  # noqa: NPY002 - the global generator is what readers' code draws from
+    random.seed(seed)
     torch.manual_seed(seed)

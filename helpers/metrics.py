@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from helpers.checks import check_label_range, check_labels
+from helpers.checks import check_integer, check_label_range, check_labels
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:
@@ -20,16 +20,12 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
 
     Raises:
         TypeError: `labels` are not int64.
-        ValueError: the shapes or devices do not fit, there are no samples, a label is out of
-            range, or a logit is NaN (whose argmax would be counted as a prediction).
+        ValueError: the shapes do not fit, there are no samples, a label is out of range, or a
+            logit is NaN (whose argmax would be counted as a prediction).
     """
     if logits.ndim != 2:
         raise ValueError(f"logits must have shape (B, C), got {tuple(logits.shape)}")
     check_labels(labels, len(logits))
-    if logits.device != labels.device:
-        raise ValueError(
-            f"logits and labels must be on one device, got {logits.device} and {labels.device}"
-        )
     if len(labels) == 0:
         raise ValueError("logits and labels must hold at least one sample, got none")
     check_label_range(labels, logits.shape[1])
@@ -52,16 +48,11 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int) -> T
         (C, C) int64: row i, column j counts the samples of class i taken for class j.
 
     Raises:
-        TypeError: predictions or labels are not int64.
+        TypeError: predictions or labels are not int64, or `num_classes` is no int.
         ValueError: they differ in length, are not one-dimensional, or hold a class outside 0..C-1.
     """
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
-        raise ValueError(f"num_classes must be a whole number of at least 1, got {num_classes!r}")
-    if predictions.ndim != 1 or predictions.dtype != torch.int64:
-        raise TypeError(
-            "predictions must be class indices of shape (N,) and dtype int64, got shape "
-            f"{tuple(predictions.shape)} and {predictions.dtype}"
-        )
+    check_integer("num_classes", num_classes, minimum=1)
+    check_labels(predictions, len(predictions), "predictions")
     check_labels(labels, len(predictions))
     check_label_range(predictions, num_classes, "predictions")
     check_label_range(labels, num_classes)
@@ -104,9 +95,3 @@ class History:
         if test is not None:
             self.test_loss.append(test.loss)
             self.test_accuracy.append(test.accuracy)
-
-    def cut(self, epochs: int) -> None:
-        """Keep the figures of the first `epochs` epochs."""
-        for figures in vars(self).values():
-            if isinstance(figures, list):
-                del figures[epochs:]

@@ -6,7 +6,6 @@ whole batch. Where no process group was joined, the functions here do what one p
 """
 
 import os
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +45,9 @@ class Shard:
             )
         self.loader, self.rank, self.world_size = loader, rank, world_size
         self.share = 1 / world_size
+        # Classes, and the state that a checkpoint keeps, are those of the whole loader.
+        self.num_classes = loader.num_classes
+        self.state_dict, self.load_state_dict = loader.state_dict, loader.load_state_dict
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -55,19 +57,6 @@ class Shard:
         for images, labels in self.loader:
             self.share = len(labels[mine]) / len(labels)
             yield images[mine], labels[mine]
-
-    @property
-    def num_classes(self) -> int:
-        """That of the whole loader, which has looked at every label."""
-        return self.loader.num_classes
-
-    def state_dict(self) -> dict[str, int]:
-        """The state of the whole loader."""
-        return self.loader.state_dict()
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on with the orders of the loader that `state` came from."""
-        self.loader.load_state_dict(state)
 
 
 def weigh_by_share(
@@ -101,11 +90,6 @@ def several_processes() -> bool:
 def first_process() -> bool:
     """Whether this process is the one that reports and writes: number 0, or the only one."""
     return not several_processes() or dist.get_rank() == 0
-
-
-def from_first(value: Any) -> Any:
-    """Return the first process's value, in every process; called by all of them alike."""
-    return from_all(value)[0]
 
 
 def from_all(value: Any) -> list[Any]:
@@ -143,16 +127,12 @@ def local(model: nn.Module) -> nn.Module:
 # Joining the processes that torchrun started -----------------------------------------------------
 
 
-def _setting(name: str, allowed: range) -> int:
+def _setting(name: str, least: int, most: int) -> int:
     """A number that torchrun has put into the environment."""
     text = os.environ.get(name, "")
-    if text.isdecimal() and int(text) in allowed:
+    if text.isdecimal() and least <= int(text) <= most:
         return int(text)
-    most = "" if allowed.stop == sys.maxsize else f" and at most {allowed.stop - 1}"
-    raise ValueError(
-        f"{name} must be a whole number of at least {allowed.start}{most}, as torchrun sets it, "
-        f"got {repr(text) if text else 'nothing'}"
-    )
+    raise ValueError(f"{name} must be a whole number from {least} to {most}, got {text!r}")
 
 
 def place() -> tuple[int, int]:
@@ -160,29 +140,8 @@ def place() -> tuple[int, int]:
 
     An empty variable counts as not set.
     """
-    any_number = range(1, sys.maxsize)
-    world_size = _setting("WORLD_SIZE", any_number) if os.environ.get("WORLD_SIZE") else 1
-    if world_size == 1:
-        return 0, 1
-    rank = _setting("RANK", range(world_size))
-    _setting("MASTER_PORT", range(1, 65536))
-    if not os.environ.get("MASTER_ADDR"):
-        raise ValueError(
-            "MASTER_ADDR must be the address of process 0, as torchrun sets it, got nothing"
-        )
-    return rank, world_size
-
-
-def _own_gpu(local_rank: int) -> torch.device:
-    """The GPU of this process alone; two on one would wait for each other forever."""
-    if local_rank >= torch.cuda.device_count():
-        raise ValueError(
-            f"--device cuda needs one GPU for each process of this machine, got "
-            f"{torch.cuda.device_count()} for process {local_rank + 1}; --device cpu needs none"
-        )
-    device = torch.device("cuda", local_rank)
-    torch.cuda.set_device(device)
-    return device
+    world_size = _setting("WORLD_SIZE", 1, 10**6) if os.environ.get("WORLD_SIZE") else 1
+    return (_setting("RANK", 0, world_size - 1) if world_size > 1 else 0), world_size
 
 
 def _join(backend: str) -> None:
@@ -191,15 +150,7 @@ def _join(backend: str) -> None:
     After a restart the meeting place still holds the addresses of the processes that died
     (pytorch issue 135712), so each attempt gets names of its own.
     """
-    try:
-        store, rank, world_size = next(rendezvous("env://", timeout=PATIENCE))
-    except dist.DistNetworkError as error:
-        if "EADDRINUSE" not in str(error):
-            raise
-        raise ValueError(
-            f"MASTER_PORT must be a free port, got {os.environ['MASTER_PORT']}, where another "
-            "program listens; torchrun --standalone finds a free one"
-        ) from error
+    store, rank, world_size = next(rendezvous("env://", timeout=PATIENCE))
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     store = dist.PrefixStore(f"attempt {attempt}", store)
     options = {"rank": rank, "world_size": world_size, "timeout": PATIENCE}
@@ -214,8 +165,9 @@ def joined(name: str | None) -> Iterator[tuple[torch.device, int, int]]:
     if world_size == 1:
         yield device, 0, 1
         return
-    if device.type == "cuda":
-        device = _own_gpu(_setting("LOCAL_RANK", range(world_size)))
+    if device.type == "cuda":  # two on one would wait for each other forever
+        device = torch.device("cuda", _setting("LOCAL_RANK", 0, world_size - 1))
+        torch.cuda.set_device(device)  # which asks whether there are enough
     _join("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device, dist.get_rank(), world_size

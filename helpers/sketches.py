@@ -75,18 +75,19 @@ def _write(raw: Path, unfinished: Path) -> None:
     for train, names in PARTS.items():
         for name, values in zip(names, sketch_split(train), strict=True):
             write_whole(raw / name, to_idx(values), unfinished)
-    digests = {name: sha256(raw / name) for names in PARTS.values() for name in names}
-    manifest = json.dumps({"version": DRAWING_VERSION, "sha256": digests}, indent=2)
-    write_whole(raw / MANIFEST, manifest.encode(), unfinished)
+    write_whole(raw / MANIFEST, json.dumps(_manifest(raw), indent=2).encode(), unfinished)
 
 
 def _intact(raw: Path) -> bool:
     try:
-        manifest = json.loads((raw / MANIFEST).read_bytes())
-        digests = {name: sha256(raw / name) for names in PARTS.values() for name in names}
-        return manifest == {"version": DRAWING_VERSION, "sha256": digests}
+        return json.loads((raw / MANIFEST).read_bytes()) == _manifest(raw)
     except (OSError, ValueError):  # something is missing, or no JSON
         return False
+
+
+def _manifest(raw: Path) -> dict[str, object]:
+    digests = {name: sha256(raw / name) for names in PARTS.values() for name in names}
+    return {"version": DRAWING_VERSION, "sha256": digests}
 
 
 class _Page:

@@ -10,11 +10,11 @@ A machine that cannot look up its own name needs `--local-addr 127.0.0.1` after 
 waits for itself.
 """
 
-import argparse
 import os
 import re
 import sys
 import time
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -25,9 +25,9 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import OneCycleLR
 
 from helpers.batches import BatchLoader
-from helpers.checkpoints import CheckpointError, load_checkpoint
+from helpers.checkpoints import load_checkpoint
 from helpers.data import SOURCES, fashion_mnist
-from helpers.devices import pick_device, set_seed
+from helpers.devices import set_seed
 from helpers.metrics import History
 from helpers.models import LeNet
 from helpers.parallel import Shard, joined, parallel, place
@@ -38,15 +38,7 @@ FAILED, INTERRUPTED = 1, 130  # exit codes; argparse uses 2 for arguments that a
 DATA = {"seed": "--seed", "batch_size": "--batch-size", "num_samples": "--samples"}
 
 
-def run(arguments: argparse.Namespace) -> History:
-    """Train as the command line says, in this process or as one of several."""
-    with joined(arguments.device) as (device, rank, world_size):
-        return _train(arguments, device, rank, world_size)
-
-
-def _train(
-    arguments: argparse.Namespace, device: torch.device, rank: int, world_size: int
-) -> History:
+def _train(arguments: Namespace, device: torch.device, rank: int, world_size: int) -> History:
     """The recipe with which notebook 11 ends."""
     set_seed(arguments.seed)
     loaders: Any = _loaders(arguments, device)
@@ -70,17 +62,15 @@ def _train(
     )
 
 
-def _loaders(arguments: argparse.Namespace, device: torch.device) -> list[BatchLoader]:
+def _loaders(arguments: Namespace, device: torch.device) -> list[BatchLoader]:
     """The training set, or its first pictures, and the test set."""
     train, test = fashion_mnist(
         arguments.batch_size, device=device, source=arguments.source, seed=arguments.seed
     )
-    if arguments.samples is not None:
-        images, labels = train.images[: arguments.samples], train.labels[: arguments.samples]
-        train = BatchLoader(
-            images, labels, train.batch_size, shuffle=True, seed=train.seed, source=train.source
-        )
-    return [train, test]
+    first = slice(arguments.samples)
+    options: dict[str, Any] = {"shuffle": True, "seed": train.seed, "source": train.source}
+    part = BatchLoader(train.images[first], train.labels[first], train.batch_size, **options)
+    return [part, test]
 
 
 def _check_data(checkpoint: str | None, loader: BatchLoader) -> None:
@@ -88,11 +78,10 @@ def _check_data(checkpoint: str | None, loader: BatchLoader) -> None:
     if checkpoint is None or not os.path.exists(os.path.expanduser(checkpoint)):
         return
     saved = (load_checkpoint(checkpoint).loader or {}).get("state", {})
-    own = loader.state_dict()
-    for name, option in DATA.items():
-        if own[name] != (there := saved.get(name, own[name])):
+    for name, own in loader.state_dict().items():
+        if name in DATA and own != (there := saved.get(name, own)):
             afresh = "take another --checkpoint to begin afresh"
-            raise ValueError(f"{option} is {there} in {checkpoint}, got {own[name]}: {afresh}")
+            raise ValueError(f"{DATA[name]} is {there} in {checkpoint}, got {own}: {afresh}")
 
 
 # The command line ---------------------------------------------------------------------------------
@@ -106,53 +95,25 @@ def _at_least(lowest: float, kind: Callable[[str], Any]) -> Callable[[str], Any]
             if lowest <= (value := kind(text)) < float("inf"):
                 return value
         what = "a whole number" if kind is int else "a number"
-        raise argparse.ArgumentTypeError(f"expected {what} of at least {lowest}, got {text!r}")
+        raise ArgumentTypeError(f"expected {what} of at least {lowest}, got {text!r}")
 
     return parse
 
 
-def _device(text: str) -> str:
-    """An argument type for the name of a device that is there."""
-    try:
-        return str(pick_device(text))
-    except ValueError as error:
-        what = str(error).replace("name must be", "expected")
-        raise argparse.ArgumentTypeError(what) from error
-
-
-COUNT, RATE, SEED = _at_least(1, int), _at_least(1e-9, float), _at_least(0, int)
-OPTIONS: dict[str, tuple[Callable[[str], Any], Any, str]] = {  # type, default, help
-    "--epochs": (COUNT, 3, "in all, those in the checkpoint counted"),
-    "--batch-size": (COUNT, 256, "over all processes together"),
-    "--samples": (COUNT, None, "train on the first so many pictures (all)"),
-    "--learning-rate": (RATE, 0.1, "the highest of the one cycle"),
-    "--seed": (SEED, 0, "of the weights and of the order"),
-    "--device": (
-        _device,
-        None,
-        "cpu, cuda or mps ($DEVICE, else CUDA where there is one, else cpu)",
-    ),
-    "--checkpoint": (
-        str,
-        None,
-        "file to save to after each epoch, and to go on from if it is there",
-    ),
-}
-NEW_SETTINGS = "go on with other --epochs or another --learning-rate than the checkpoint's"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers.train",
-        description="Train LeNet on Fashion-MNIST. Under torchrun, on several processes at once.",
-    )
-    for name, (kind, default, text) in OPTIONS.items():
-        shown = "" if default is None else " (%(default)s)"
-        parser.add_argument(name, type=kind, default=default, help=text + shown)
-    parser.add_argument("--new-settings", action="store_true", help=NEW_SETTINGS)
-    parser.add_argument(
-        "--source", choices=SOURCES, default="auto", help="real or drawn pictures (%(default)s)"
-    )
+def _parser() -> ArgumentParser:
+    what = "Train LeNet on Fashion-MNIST. Under torchrun, on several processes at once."
+    parser = ArgumentParser(prog="python -m helpers.train", description=what)
+    option, count, rate = parser.add_argument, _at_least(1, int), _at_least(1e-9, float)
+    more = "go on with other --epochs or another --learning-rate than the checkpoint's"
+    option("--epochs", type=count, default=3, help="in all, those in the checkpoint counted (3)")
+    option("--batch-size", type=count, default=256, help="over all processes together (256)")
+    option("--samples", type=count, help="train on the first so many pictures (all)")
+    option("--learning-rate", type=rate, default=0.1, help="the highest of the one cycle (0.1)")
+    option("--seed", type=_at_least(0, int), default=0, help="of the weights and of the order (0)")
+    option("--device", help="cpu, cuda or mps ($DEVICE, else CUDA where there is one, else cpu)")
+    option("--checkpoint", help="file to save to after each epoch, and to go on from if there")
+    option("--new-settings", action="store_true", help=more)
+    option("--source", choices=SOURCES, default="auto", help="real or drawn pictures (auto)")
     return parser
 
 
@@ -174,13 +135,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run_and_tell(_parser().parse_args(argv))
 
 
-def _run_and_tell(arguments: argparse.Namespace) -> int:
+def _run_and_tell(arguments: Namespace) -> int:
     start, where, rank = time.perf_counter(), "", 0
     try:
         rank, world_size = place()
         where = f" (process {rank})" if world_size > 1 else ""
-        history = run(arguments)
-    except (CheckpointError, FloatingPointError, OSError, ValueError, RuntimeError) as error:
+        with joined(arguments.device) as processes:
+            history = _train(arguments, *processes)
+    except (FloatingPointError, OSError, ValueError, RuntimeError) as error:
         sys.stderr.write(f"helpers.train failed{where}: {_sentence(error)}\n")  # whole lines
         return FAILED
     except KeyboardInterrupt:  # before the training, which keeps its history at Ctrl-C

@@ -17,18 +17,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
-from helpers.checkpoints import go_on, load_checkpoint, save_together
-from helpers.checks import (
-    check_batch,
-    check_loader,
-    check_logits,
-    check_loss,
-    check_loss_function,
-    check_plan,
-    check_training,
-    clear_errors,
-    device_of,
-)
+from helpers import checks
+from helpers.batches import with_samplers
+from helpers.checkpoints import go_on, save_together
 from helpers.metrics import History, Metrics
 from helpers.parallel import local, share_buffers, sum_over_processes
 from helpers.streams import Forgiving, say
@@ -71,10 +62,10 @@ def train_epoch(
             parameters are frozen, or the loss does not depend on them.
         FloatingPointError: the loss became NaN or infinite.
     """
-    check_training(model, optimizer, loss_fn, scheduler)
+    checks.check_training(model, optimizer, loss_fn, scheduler)
     batches = _Batches(loader, model, title=f"epoch {epoch}" if progress else None)
     tally = _Tally(epoch, optimizer)
-    with _mode(model, training=True), clear_errors(model, batches):
+    with _mode(model, training=True), checks.clear_errors(model, batches):
         for images, labels in batches:
             logits = model(images)  # forward pass: (B, C)
             batches.check(logits)
@@ -104,9 +95,9 @@ def evaluate(model: nn.Module, loader: Loader, loss_fn: LossFunction = F.cross_e
             are not floating point or of another dtype than the model, or labels are not int64.
         ValueError: the loader is empty, shapes do not fit, or a label is not in 0..C-1.
     """
-    check_loss_function(loss_fn)
+    checks.check_loss_function(loss_fn)
     batches, tally = _Batches(loader, model), _Tally()
-    with _mode(model, training=False), torch.no_grad(), clear_errors(model, batches):
+    with _mode(model, training=False), torch.no_grad(), checks.clear_errors(model, batches):
         for images, labels in batches:
             logits = model(images)  # (B, C)
             batches.check(logits)
@@ -130,8 +121,8 @@ def fit(
     """Train `model` for `epochs` epochs, evaluating it after each, and return what was measured.
 
     Built in notebook 11. Ctrl-C ends training and returns the history of the whole epochs so far,
-    marked as `interrupted`; it waits while an epoch is being saved, unless it is pressed again. The
-    model goes back to the mode (train or eval) that it came in.
+    marked as `interrupted`; it waits while an epoch is being saved. The model goes back to the mode
+    (train or eval) that it came in.
 
     With a `checkpoint`, built in notebook 13, everything is saved at the start and after each
     epoch, and a file that is there already is gone on from: the same call made again after a stop
@@ -164,13 +155,10 @@ def fit(
         FloatingPointError: the loss became NaN or infinite; epoch, batch and rate are named.
         CheckpointError: the checkpoint cannot be written or read, or is of another training.
     """
-    check_training(model, optimizer, loss_fn, scheduler)
-    check_plan(train_loader, test_loader, epochs)
+    checks.check_training(model, optimizer, loss_fn, scheduler)
+    checks.check_plan(train_loader, test_loader, epochs)
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": train_loader}
-    history = go_on(checkpoint, parts, epochs=epochs, new_settings=new_settings)
-    if progress and history.epochs:
-        rest = "going on from there" if history.epochs < epochs else "nothing is left to train"
-        say(f"{checkpoint} holds epoch {history.epochs} of {epochs}: {rest}")
+    history = go_on(checkpoint, parts, epochs, new_settings, progress)
     options: dict[str, Any] = {"loss_fn": loss_fn, "scheduler": scheduler, "progress": progress}
     try:
         for epoch in range(history.epochs + 1, epochs + 1):
@@ -195,8 +183,8 @@ class _Batches:
     """A loader's batches, checked and moved to the model's device."""
 
     def __init__(self, loader: Loader, model: nn.Module, title: str | None = None) -> None:
-        check_loader(loader)
-        self.loader, self.title, self.device = loader, title, device_of(model)
+        checks.check_loader(loader)
+        self.loader, self.title, self.device = loader, title, checks.device_of(model)
         # A BatchLoader has looked at its labels once; those of any other loader are read batch by
         # batch, while they are still where the loader put them.
         self.num_classes: int | None = getattr(loader, "num_classes", None)
@@ -205,7 +193,7 @@ class _Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for batch in _bar(self.loader, self.title):
-            self.images, self.labels = images, labels = check_batch(batch)
+            self.images, self.labels = images, labels = checks.check_batch(batch)
             # An autocast around the whole training would keep its copies of the first weights.
             torch.clear_autocast_cache()
             yield self._moved(images), self._moved(labels)
@@ -213,7 +201,7 @@ class _Batches:
     def check(self, logits: Tensor) -> None:
         """Raise unless the present labels fit the logits, before a GPU meets one that does not."""
         self.images = None
-        check_logits(logits, self.labels, self.num_classes)
+        checks.check_logits(logits, self.labels, self.num_classes)
 
     def _moved(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, non_blocking=True)
@@ -238,7 +226,7 @@ class _Tally:
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Count a batch: loss (), logits (B, C), labels (B,)."""
-        check_loss(loss, training=self.optimizer is not None)
+        checks.check_loss(loss, training=self.optimizer is not None)
         correct = (logits.detach().argmax(dim=1) == labels).sum()
         rate = math.nan if self.optimizer is None else self.optimizer.param_groups[0]["lr"]
         self.batches.append((loss.detach(), correct, len(labels), float(rate)))
@@ -280,46 +268,29 @@ def _mode(model: nn.Module, training: bool) -> Iterator[None]:
 
 def _tell_epoch(loader: Any, epoch: int) -> None:
     """Tell it to whatever asks: a DistributedSampler would repeat one order otherwise."""
-    batch_sampler = getattr(loader, "batch_sampler", None)
-    samplers = getattr(loader, "sampler", None), getattr(batch_sampler, "sampler", None)
-    for part in (loader, getattr(loader, "dataset", None), batch_sampler, *samplers):
+    for part in (*with_samplers(loader), getattr(loader, "dataset", None)):
         if (set_epoch := getattr(part, "set_epoch", None)) is not None:
             set_epoch(epoch - 1)
 
 
 def _keep(path: File | None, parts: dict[str, Any], history: History, *figures: Any) -> None:
-    """Enter an epoch in the history and in the file: in both or, at Ctrl-C, in neither."""
-    try:
-        with _ctrl_c_waits():
-            history.add(*figures)
-            save_together(path, parts, history)
-    except KeyboardInterrupt:
-        if path is not None:  # a second one did not wait: in time, or too late?
-            history.cut(load_checkpoint(path).epoch)
-        raise
+    """Enter an epoch in the history and in the file: both have it when Ctrl-C comes."""
+    with _ctrl_c_waits():
+        history.add(*figures)
+        save_together(path, parts, history)
 
 
 @contextmanager
 def _ctrl_c_waits() -> Iterator[None]:
-    """Let Ctrl-C come after the block; a second one does not wait."""
+    """Let Ctrl-C come after the block."""
     usual = signal.getsignal(signal.SIGINT)
     if not callable(usual) or threading.current_thread() is not threading.main_thread():
         yield  # Python would not raise it here anyway
         return
     pressed: list[Any] = []
-
-    def wait(*details: Any) -> None:
-        pressed.append(details)
-        if len(pressed) > 1:
-            usual(*details)
-
-    signal.signal(signal.SIGINT, wait)
+    signal.signal(signal.SIGINT, lambda *details: pressed.append(details))
     try:
         yield
-    except Exception as error:
-        if len(pressed) > 1:  # torch.save says something else in its place
-            raise KeyboardInterrupt from error
-        raise
     finally:
         signal.signal(signal.SIGINT, usual)
     if pressed:

@@ -797,12 +797,15 @@ def test_a_malicious_pickle_is_refused_and_runs_nothing(saved):
         (lambda path: (path.unlink(), path.mkdir()), "must be a file, but a folder"),
         (lambda path: path.write_bytes(b""), "save_checkpoint did not write it"),
         (lambda path: path.write_text("some text\n" * 99), "save_checkpoint did not write it"),
-        (lambda path: torch.save(make_model().state_dict(), path), "or it is no checkpoint"),
-        (lambda path: torch.save([1, 2], path), "or it is no checkpoint"),
-        (lambda path: torch.save({"format": "2"}, path), "or it is no checkpoint"),
+        (
+            lambda path: torch.save(make_model().state_dict(), path),
+            "is no checkpoint, or of format",
+        ),
+        (lambda path: torch.save([1, 2], path), "is no checkpoint, or of format"),
+        (lambda path: torch.save({"format": "2"}, path), "is no checkpoint, or of format"),
         (lambda path: torch.save({"format": 2, "model": {}}, path), "does not fit: KeyError"),
-        (lambda path: torch.save({"format": 1}, path), "of format 1, expected 2: another version"),
-        (lambda path: torch.save({"format": 3}, path), "of format 3, expected 2: another version"),
+        (lambda path: torch.save({"format": 1}, path), "of format 1, expected 2"),
+        (lambda path: torch.save({"format": 3}, path), "of format 3, expected 2"),
     ],
 )
 def test_files_that_are_no_checkpoints(saved, make, reason):
@@ -1072,7 +1075,9 @@ def test_a_schedule_that_has_moved_on_cannot_get_new_settings(tmp_path):
     follow(parts, 3), follow(others, 5)
     save_checkpoint(path, **parts)
     before = snapshot(*others.values())
-    with pytest.raises(CheckpointError, match=r"2 steps behind the scheduler.*make .* anew"):
+    with pytest.raises(
+        CheckpointError, match="is 2 steps behind: make optimizer and scheduler anew"
+    ):
         load_checkpoint(path, **others, new_settings=True)
     assert differences(before, snapshot(*others.values())) == []
 
@@ -1184,9 +1189,7 @@ def test_a_schedule_too_short_for_what_is_left_is_refused_before_anything_change
     fit(model, make_loader(), **parts, epochs=2, progress=False, checkpoint=path)
     model, parts = recipe(4)
     before, loader = snapshot(model, *parts.values()), make_loader()
-    with pytest.raises(
-        ValueError, match="epochs x batches is 9, but it has 6 of its 12 steps left"
-    ):
+    with pytest.raises(ValueError, match="scheduler has 6 of 12 steps left for 9 batches"):
         fit(model, loader, **parts, epochs=5, checkpoint=path, new_settings=True)
     assert differences(before, snapshot(model, *parts.values())) == [] and loader.epoch == 0
 
@@ -1401,7 +1404,7 @@ def draws_to_come():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"path": 7}, TypeError, "path of a checkpoint must be a str or a path, got 7"),
+        ({"path": 7}, TypeError, "PathLike"),
         ({"path": ""}, CheckpointError, "must be a file, but a folder"),
         ({"path": "a\0b"}, (ValueError, CheckpointError), "null"),
         ({"model": None}, TypeError, "model must be of type Module, got a NoneType"),
@@ -1467,10 +1470,10 @@ def test_from_cuda_to_the_cpu_and_back(tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"epochs": 1}, ValueError, "epochs must be at least 2, as many as .*a.pt has, got 1"),
+        ({"epochs": 1}, ValueError, "epochs must be at least 2, as .*a.pt has, got 1"),
         ({"scheduler": None}, CheckpointError, "class: OneCycleLR in the file, nothing here"),
         ({"total_steps": 12}, CheckpointError, "scheduler total_steps: 9 in the file, 12 here"),
-        ({"epochs": 4}, ValueError, "epochs x batches is 6, but it has 3 of its 9 steps left"),
+        ({"epochs": 4}, ValueError, "scheduler has 3 of 9 steps left for 6 batches"),
         ({"weight_decay": 0.1}, CheckpointError, "group 0 weight_decay: 0 in the file, 0.1 here"),
         ({"width": 20}, CheckpointError, r"does not fit; model 1\.weight: \(16, 36\) in the file"),
     ],
@@ -1511,9 +1514,9 @@ def test_fit_finds_out_before_training_that_it_cannot_save(tmp_path):
 
 
 @pytest.mark.parametrize("path", [5, True, b"a.pt"])
-def test_fit_names_its_own_argument(path):
+def test_fit_refuses_what_is_no_path(path):
     model = make_model()
-    with pytest.raises(TypeError, match="checkpoint must be a str or a path, got "):
+    with pytest.raises(TypeError, match="PathLike"):
         fit(model, make_loader(), optimizer=sgd(model), epochs=1, checkpoint=path)
 
 

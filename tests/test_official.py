@@ -163,8 +163,8 @@ def test_other_peoples_files_are_not_read(tmp_path, monkeypatch):
     others = {"film.mkv": bytes(10**6), "notes.gz": gzip.compress(b"notes"), "a.txt": b"text"}
     put(tmp_path / "given" / "a", others)
     put(tmp_path / "given" / "b", ARCHIVES)
-    read, real = [], official.sha256
-    monkeypatch.setattr(official, "sha256", lambda path: read.append(path) or real(path))
+    read, real = [], official._content
+    monkeypatch.setattr(official, "_content", lambda path: read.append(path) or real(path))
     assert search(tmp_path / "given")[0].keys() == UNPACKED.keys()
     assert {path.parent.name for path in read} == {"b"}
 

@@ -150,8 +150,6 @@ def test_more_epochs_and_another_rate_are_taken_on_request(finished, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--device", "abacus"], "--device: expected one of cpu.* on this machine, got 'abacus'"),
-        (["--device", "cuda:99"], "--device: expected one of cpu.* on this machine, got 'cuda:99'"),
         (["--epochs", "-1"], "--epochs: expected a whole number of at least 1, got '-1'"),
         (["--epochs", "1.5"], "--epochs: expected a whole number of at least 1, got '1.5'"),
         (["--batch-size", "0"], "--batch-size: expected a whole number of at least 1, got '0'"),
@@ -166,6 +164,13 @@ def test_bad_arguments_get_one_sentence(arguments, sentence, capsys):
     assert stopped.value.code == 2
     errors = capsys.readouterr().err.splitlines()
     assert re.search(sentence, errors[-1]), errors[-1]
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there(device, capsys):
+    assert main([*SMALL, "--device", device]) == 1
+    told = rf"helpers.train failed: name must be one of cpu.* on this machine, got '{device}'\n"
+    assert re.fullmatch(told, capsys.readouterr().err)
 
 
 def test_the_checkpoint_of_another_model(tmp_path, capsys):
@@ -249,7 +254,7 @@ def test_settings_of_torchrun_that_cannot_be_are_told_in_one_line(monkeypatch, c
     assert main(SMALL) == 1
     error = capsys.readouterr().err
     assert re.fullmatch(
-        "helpers.train failed: WORLD_SIZE must be a whole number of .* got 'abc'\n", error
+        "helpers.train failed: WORLD_SIZE must be a whole number from .* got 'abc'\n", error
     )
 
 

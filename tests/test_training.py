@@ -389,17 +389,15 @@ class PressesWhileItIsSaved(nn.Linear):
         pass
 
 
-@pytest.mark.parametrize(("times", "kept"), [(1, 2), (2, 1)])
-def test_ctrl_c_waits_until_the_epoch_is_saved_but_not_twice(
-    times, kept, tmp_path, capsys, ctrl_c_arrives
-):
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_waits_until_the_epoch_is_saved(times, tmp_path, capsys, ctrl_c_arrives):
     loader, path = make_loader(), tmp_path / "a.pt"
     model = PressesWhileItIsSaved(loader, times)
     history = fit(model, loader, make_loader(), optimizer=sgd(model), epochs=5, checkpoint=path)
     assert model.pressed == times
     assert history.interrupted
-    assert_in_step(asdict(history), asdict(load_checkpoint(path).history), kept)
-    assert f"stopped by Ctrl-C: {kept} of 5 epochs are whole" in capsys.readouterr().out
+    assert_in_step(asdict(history), asdict(load_checkpoint(path).history), 2)
+    assert "stopped by Ctrl-C: 2 of 5 epochs are whole" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     again = fit(model, loader, make_loader(), optimizer=sgd(model), epochs=5, checkpoint=path)
     assert again.epochs == 5 and not again.interrupted
