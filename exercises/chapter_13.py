@@ -369,6 +369,7 @@ def _how_many(model: nn.Module, state: State) -> int:
 def _after_matching(answer: Any, model: nn.Module, state: State) -> dict[str, Any]:
     before = {name: tensor.clone() for name, tensor in state.items()}
     names = _left_out(answer, model, state)
+    is_several = type(names) is tuple and not all(isinstance(name, str) for name in names)
     after = {_now(name): t.clone() for name, t in model.state_dict().items()}
     kept = list(before) == list(state) and all(torch.equal(before[n], state[n]) for n in before)
     for tensor in state.values():
@@ -376,7 +377,8 @@ def _after_matching(answer: Any, model: nn.Module, state: State) -> dict[str, An
     later = model.state_dict()
     shared = [name for name, tensor in later.items() if not torch.equal(tensor, after[_now(name)])]
     return {
-        "the names left out": names,
+        "what comes back": "several things" if is_several else "the names left out",
+        "the names left out": None if is_several else names,
         **after,
         "what shares its memory with `state`": shared,
         "whether `state` is as it was": kept,
@@ -387,9 +389,7 @@ def _after_matching(answer: Any, model: nn.Module, state: State) -> dict[str, An
 
 def _left_out(answer: Any, model: nn.Module, state: State) -> Any:
     try:
-        names = answer(model, state)
-        is_several = type(names) is tuple and not all(isinstance(n, str) for n in names)
-        return "several things" if is_several else names
+        return answer(model, state)
     except RuntimeError as error:
         if "size mismatch" not in str(error):
             raise
@@ -628,7 +628,7 @@ best["weight"].item()"""
 
 _MATCHING_EXAMPLE = """\
 model = nn.Linear(2, 1)
-nn.init.zeros_(model.weight)
+_ = nn.init.zeros_(model.weight), nn.init.zeros_(model.bias)
 state = {"weight": torch.ones(2, 1), "bias": torch.tensor([7.0]), "head": torch.ones(1)}
 load_matching(model, state), model.weight, model.bias"""
 

@@ -545,10 +545,10 @@ def _within(size: int, count: int) -> str:
 def _batch(generator: Generator) -> tuple[Any, ...]:
     """Return weights (4, 3), images (N, 4), labels (N,) and a size that leaves a short part.
 
-    There are more than twice as many parts as a part has pictures.
+    There are more parts than a part has pictures.
     """
     size = in_turn(generator, 3, 6)
-    count = size * (2 * size + 2) + size // 2
+    count = size * (size + 1) + size // 2
     weight = torch.randn(4, 3, generator=generator, dtype=torch.float64)
     images = torch.randn(count, 4, generator=generator, dtype=torch.float64)
     return weight, images, torch.randint(0, 3, (count,), generator=generator), size

@@ -112,7 +112,7 @@ class _Miniature(nn.Module):
         self.conv1, self.bn1 = _conv(3, width), nn.BatchNorm2d(width)
         self.relu, self.maxpool = nn.ReLU(), nn.Identity()
         for name in "layer1", "layer2", "layer3":
-            self.add_module(name, nn.Sequential(_Block(width, name != "layer1")))
+            self.add_module(name, nn.Sequential(_conv(width, width), nn.BatchNorm2d(width)))
         self.layer4 = nn.Sequential(_Block(width, True), _Block(width, False))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(width, 2)

@@ -44,6 +44,12 @@ RIGHT = [
 ]
 
 WRONG = [
+    (
+        "1.5",
+        "rows = torch.zeros(num_classes).expand(len(labels), -1)\n"
+        "rows[torch.arange(len(labels)), labels] = 1\nreturn rows",
+        "if you made your rows by `expand`",
+    ),
     ("1.1", "(4, 6)", "`torch.cat` along dim=1"),
     ("1.1", "(2, 4, 3)", "as dim=0 would"),
     ("1.1", "(4, 3, 1)", "counts the tensors that are stacked"),

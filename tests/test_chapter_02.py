@@ -51,6 +51,7 @@ RIGHT = [
 ]
 
 WRONG = [
+    ("2.3", "return 2 * (y_pred - y) / y.ndim", "not by 2 or by `y.ndim`"),
     ("2.1", "1", "it would stay if the loss were the mean"),
     ("2.1", "'it does not grow'", "it would stay if the loss were the mean"),
     ("2.1", "100", "write that as a factor"),

@@ -64,6 +64,20 @@ RIGHT = [
 ]
 
 WRONG = [
+    (
+        "3.5",
+        "steps = 1e-5 * torch.eye(len(x), dtype=x.dtype)\n"
+        "return torch.stack([(f(x + step) - f(x - step)) / 2e-5 for step in steps], dim=1)",
+        "no gradient goes back through f",
+    ),
+    (
+        "3.5",
+        "x = x.clone().requires_grad_()\ny, rows = f(x), []\nones = torch.zeros_like(y)\n"
+        "for i in range(len(y)):\n    ones[i], x.grad = 1, None\n"
+        "    y.backward(gradient=ones, retain_graph=True)\n    rows.append(x.grad)\n"
+        "return torch.stack(rows)",
+        "still holds the 1s of the rows before",
+    ),
     ("3.1", "5", "the second line alone"),
     ("3.1", "11", "not 3x"),
     ("3.1", "8", "is that 3 + 5?"),

@@ -138,6 +138,19 @@ for i in range(grad_y.shape[0]):
 """
 
 WRONG = [
+    (
+        "9.3",
+        "grad_x = torch.zeros_like(x)\nfor i in range(grad_y.shape[0]):\n"
+        "    for j in range(grad_y.shape[1]):\n"
+        "        window = x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]\n"
+        "        grad_x[x == window.max()] = grad_y[i, j]\nreturn grad_x",
+        "you look for a window's maximum in the whole picture",
+    ),
+    (
+        "9.3",
+        "return grad_y.repeat(2, 2) * (x > 1)",
+        "max_pool_backward(torch.tensor([[5.0]]), torch.tensor([[1.0, 2.0], [4.0, 3.0]]))",
+    ),
     ("9.2", STRIDED.replace("// stride + 1", "+ 1"), TOO_MANY),
     (
         "9.2",

@@ -5,7 +5,7 @@ from chapter_answers import assert_right, assert_true_of_degenerate, assert_wron
 
 
 def test_degenerate_answers():
-    assert_true_of_degenerate("11.2")
+    assert_true_of_degenerate("11.2", {"forward: last input": "no picture is ever mirrored"})
     assert_true_of_degenerate("11.3", {"first input": "the weight is as it was"})
     none = dict.fromkeys(("0", "0.0", "zeros"), "no label is ever found, whatever k is")
     assert_true_of_degenerate("11.4", none | {"ones": "it comes out as 1"})
@@ -79,12 +79,22 @@ def test_right_layers(body):
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("return images", 'expected "about half of the pictures mirrored", got "no picture'),
+        ("return images", "no picture is ever mirrored"),
         ("return images.flip(-1)", 'got "every picture mirrored"'),
         ("return images.flip(-1) if self.training else images", "never sees an original"),
         (
             "return images.flip(-1) if self.training and torch.rand(1) < 0.5 else images",
-            "one throw of the coin decides for the whole batch",
+            "all pictures of a batch are mirrored, or none",
+        ),
+        (
+            "for _ in images:\n            if self.training and torch.rand(1) < 0.5:\n"
+            "                images = images.flip(-1)\n        return images",
+            "let it decide on this picture alone",
+        ),
+        (
+            "some = torch.rand(len(images)) < 0.5 * self.training\n"
+            "        return torch.cat([images[some].flip(-1), images[~some]])",
+            "pictures take the place of others in the batch",
         ),
         (
             "some = torch.rand(len(images), 1, 1, 1) < 0.5\n"
@@ -99,7 +109,7 @@ def test_right_layers(body):
         (
             "some = torch.rand(images.shape) < 0.5\n"
             "        return torch.where(some & self.training, images.flip(-1), images)",
-            "pictures that did not go in there",
+            "the coin is thrown for each pixel",
         ),
         (
             "some = torch.rand(len(images), 1, images.shape[2], 1) < 0.5\n"

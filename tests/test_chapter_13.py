@@ -220,6 +220,7 @@ WRONG = [
     ),
     ("13.4", f"{FITTING}model.load_state_dict(fits)\nreturn left", "your code raised RuntimeError"),
     ("13.4", f"{FITTING}return left", "the model that was passed is as before"),
+    ("13.4", f"{FITTING}model.load_state_dict(fits, strict=False)\nreturn model, left", "alone"),
     (
         "13.4",
         f"{FITTING}model.load_state_dict(fits, strict=False)\nreturn list(fits)",
