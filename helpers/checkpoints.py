@@ -7,22 +7,17 @@ archive's checksums first, because `torch.load` alone reads past a flipped bit.
 """
 
 import copy
-import glob
 import math
 import os
 import pickle
-import random
-import secrets
-import time
 import warnings
 import zipfile
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -33,13 +28,13 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from helpers.batches import with_samplers
 from helpers.checks import check_integer, check_schedule, check_scheduler, check_type
+from helpers.devices import random_state, set_random_state
+from helpers.files import replace_whole
 from helpers.metrics import History
 from helpers.parallel import first_process, from_all, several_processes
 from helpers.streams import say
 
 FORMAT = 2
-ABANDONED = 3600.0  # seconds without a write, after which an unfinished file is a killed process's
-RETRIES = 500  # on Windows, 0.01 s apart, for whoever is reading the file to be replaced
 SHOWN = 12  # how many differences an error lists
 
 File = str | os.PathLike[str]
@@ -253,7 +248,7 @@ def _save(path: File, parts: Parts, processes: list[State], history: Any, epoch:
     state |= {"history": history and asdict(history) | {"interrupted": False}}
     state |= {"epoch": epoch, "processes": processes}
     try:
-        _replace(target, state)
+        replace_whole(target, partial(_write, state))
     except Exception as error:
         kept = "the file that was there is unchanged" if target.exists() else "nothing was written"
         raise CheckpointError(f"cannot save {path}: {_reason(error)}; {kept}") from error
@@ -267,50 +262,10 @@ def _target(path: File) -> Path:
     return target
 
 
-def _replace(target: Path, state: State) -> None:
-    """Write aside, and rename what is complete: the file is the old one or the new one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes that save to one path never write into one file, and renaming is atomic: no
-    # lock is needed, which some network file systems do not have.
-    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}.unfinished")
-    try:
-        with unfinished.open("x+b") as file:
-            _sweep(target, now=os.fstat(file.fileno()).st_mtime)
-            torch.save(state, file)
-            file.flush()  # out of Python
-            os.fsync(file.fileno())  # onto the disk
-            file.seek(0)  # does it load again? On meta that needs no room for the numbers
-            torch.load(file, map_location="meta", weights_only=True)
-        _rename(unfinished, target)
-    except BaseException:  # Ctrl-C as well
-        unfinished.unlink(missing_ok=True)
-        raise
-    with suppress(OSError), ExitStack() as opened:  # the rename, where the system can flush it
-        folder = os.open(target.parent, os.O_RDONLY)
-        opened.callback(os.close, folder)
-        os.fsync(folder)
-
-
-def _sweep(target: Path, now: float) -> None:
-    """Remove the unfinished files that killed processes left.
-
-    `now` is by the clock of the file system, which need not be that of this machine.
-    """
-    ours = f".{glob.escape(target.name)}.{'[0-9a-f]' * 16}.unfinished"
-    for path in target.parent.glob(ours):  # none in a folder that cannot be listed
-        with suppress(OSError):  # another process was faster
-            if path.stat().st_mtime < now - ABANDONED:
-                path.unlink()
-
-
-def _rename(unfinished: Path, target: Path) -> None:
-    """Put the file in its place; Windows refuses while another process is at the old one."""
-    for _ in range(RETRIES if os.name == "nt" else 0):
-        with suppress(PermissionError):
-            os.replace(unfinished, target)
-            return
-        time.sleep(0.01)
-    os.replace(unfinished, target)
+def _write(state: State, file: IO[bytes]) -> None:
+    torch.save(state, file)
+    file.seek(0)  # does it load again? On meta that needs no room for the numbers
+    torch.load(file, map_location="meta", weights_only=True)
 
 
 def _reason(error: BaseException) -> str:
@@ -371,7 +326,7 @@ def _state(parts: Parts) -> State:
 
 def _of_process(loader: Any) -> State:
     """The part that each has for itself."""
-    return {"loader": _order(loader), "random_state": _random_state()}
+    return {"loader": _order(loader), "random_state": random_state()}
 
 
 def _fill_or_leave(parts: Parts, state: State) -> None:
@@ -396,7 +351,7 @@ def _fill(parts: Parts, state: State) -> None:
         optimizer.load_state_dict(optimizer.state_dict() | {"state": gathered})
     _put_settings(parts, state["settings"])
     if state["random_state"] is not None:
-        _put_random_state(state["random_state"])
+        set_random_state(state["random_state"])
 
 
 def _order(loader: Any) -> State | None:
@@ -420,27 +375,6 @@ def _generators(loader: Any) -> list[torch.Generator]:
     """The generators of its own from which a DataLoader and its samplers draw."""
     found = dict.fromkeys(getattr(part, "generator", None) for part in with_samplers(loader))
     return [generator for generator in found if isinstance(generator, torch.Generator)]
-
-
-def _random_state() -> State:
-    """The generators that everybody shares, as tensors, numbers and tuples."""
-    name, words, *rest = np.random.get_state()  # noqa: NPY002, the shared one
-    return {
-        "python": random.getstate(),
-        "numpy": [name, np.asarray(words).tolist(), *rest],
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
-        "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
-    }
-
-
-def _put_random_state(saved: State) -> None:
-    random.setstate(saved["python"])
-    np.random.set_state(tuple(saved["numpy"]))  # noqa: NPY002
-    torch.set_rng_state(saved["torch"])
-    torch.cuda.set_rng_state_all(saved["cuda"][: torch.cuda.device_count()])
-    if saved["mps"] is not None and torch.backends.mps.is_available():
-        torch.mps.set_rng_state(saved["mps"])
 
 
 # Settings -----------------------------------------------------------------------------------------

@@ -1,7 +1,11 @@
-"""Choosing a device and fixing the seed, as every notebook does in its setup cell."""
+"""Choosing a device and fixing the seed, as every notebook does in its setup cell.
+
+And where the generators of random numbers are, for a checkpoint (notebook 13).
+"""
 
 import os
 import random
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,11 +15,8 @@ from helpers.checks import check_integer
 
 def available_devices() -> list[str]:
     """Return the names that `pick_device` accepts on this machine, such as ['cpu', 'cuda:0']."""
-    names = ["cpu"]
-    names += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        names.append("mps")
-    return names
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return ["cpu", *gpus, *(["mps"] if torch.backends.mps.is_available() else [])]
 
 
 def pick_device(name: str | torch.device | None = None) -> torch.device:
@@ -57,3 +58,25 @@ def set_seed(seed: int) -> None:
     np.random.seed(seed)  # noqa: NPY002 - the global generator is what readers' code draws from
     random.seed(seed)
     torch.manual_seed(seed)
+
+
+def random_state() -> dict[str, Any]:
+    """Return where the generators that everybody shares are, as tensors, numbers and tuples."""
+    name, words, *rest = np.random.get_state()  # noqa: NPY002, the shared one
+    return {
+        "python": random.getstate(),
+        "numpy": [name, np.asarray(words).tolist(), *rest],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
+    }
+
+
+def set_random_state(saved: dict[str, Any]) -> None:
+    """Put them back to where `random_state` found them; a GPU that is not here is passed over."""
+    random.setstate(saved["python"])
+    np.random.set_state(tuple(saved["numpy"]))  # noqa: NPY002
+    torch.set_rng_state(saved["torch"])
+    torch.cuda.set_rng_state_all(saved["cuda"][: torch.cuda.device_count()])
+    if saved["mps"] is not None and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(saved["mps"])

@@ -1,17 +1,22 @@
 """Files as torchvision's `FashionMNIST` reads them: their places, their format, writing them.
 
-`helpers.official` keeps Fashion-MNIST's four files with it, `helpers.sketches` its drawings.
+`helpers.official` keeps Fashion-MNIST's four files with it, `helpers.sketches` its drawings, and
+`helpers.checkpoints` writes as carefully.
 """
 
 import errno
+import glob
 import hashlib
 import os
+import secrets
 import shutil
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 import numpy as np
 import torch
@@ -22,6 +27,8 @@ PARTS = {  # images and labels of the training set (True) and of the test set
     True: ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     False: ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
+ABANDONED = 3600.0  # seconds without a write, after which an unfinished file is a killed process's
+RETRIES = 500  # on Windows, 0.01 s apart, for whoever is reading the file to be replaced
 RAW = ("FashionMNIST", "raw")  # the folders below torchvision's `root` that hold them
 
 
@@ -77,6 +84,59 @@ def write_whole(path: Path, content: bytes, unfinished: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def replace_whole(target: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """Write a file without a folder of our own: it is the old one or the new one, at any moment.
+
+    Two processes that write to one path never write into one file, and renaming is atomic: no lock
+    is needed, which some network file systems do not have.
+
+    Args:
+        target: replaced if it exists; folders that are missing are made. `.NAME.….unfinished` lies
+            beside it meanwhile; one that a killed process left goes when it is an hour old.
+        write: is given the file, open for writing and reading.
+
+    Raises:
+        OSError: the disk is full, or cannot be written to; and whatever `write` raises.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}.unfinished")
+    try:
+        with unfinished.open("x+b") as file:
+            _sweep(target, now=os.fstat(file.fileno()).st_mtime)
+            write(file)
+            file.flush()  # out of Python
+            os.fsync(file.fileno())  # onto the disk
+        _rename(unfinished, target)
+    finally:  # at Ctrl-C as well; nothing is there after the renaming
+        unfinished.unlink(missing_ok=True)
+    with suppress(OSError), ExitStack() as opened:  # the rename, where the system can flush it
+        folder = os.open(target.parent, os.O_RDONLY)
+        opened.callback(os.close, folder)
+        os.fsync(folder)
+
+
+def _sweep(target: Path, now: float) -> None:
+    """Remove the unfinished files that killed processes left.
+
+    `now` is by the clock of the file system, which need not be that of this machine.
+    """
+    ours = f".{glob.escape(target.name)}.{'[0-9a-f]' * 16}.unfinished"
+    for path in target.parent.glob(ours):  # none in a folder that cannot be listed
+        with suppress(OSError):  # another process was faster
+            if path.stat().st_mtime < now - ABANDONED:
+                path.unlink()
+
+
+def _rename(unfinished: Path, target: Path) -> None:
+    """Put the file in its place; Windows refuses while another process is at the old one."""
+    for _ in range(RETRIES if os.name == "nt" else 0):
+        with suppress(PermissionError):
+            os.replace(unfinished, target)
+            return
+        time.sleep(0.01)
+    os.replace(unfinished, target)
 
 
 def sha256(path: Path) -> str:

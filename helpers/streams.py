@@ -25,14 +25,12 @@ def forgiving_streams() -> Iterator[None]:
     For a program of its own: it takes part in who owns the standard streams of the process.
     """
     _occupy_standard_descriptors()
-    streams = sys.stdout, sys.stderr
-    out, err = map(Forgiving, streams)
-    with redirect_stdout(out), redirect_stderr(err):
-        try:
+    try:
+        with redirect_stdout(Forgiving(sys.stdout)), redirect_stderr(Forgiving(sys.stderr)):
             yield
-        finally:
-            for stream in streams:
-                _let_go(stream)
+    finally:
+        _let_go(sys.stdout)
+        _let_go(sys.stderr)
 
 
 def _occupy_standard_descriptors() -> None:

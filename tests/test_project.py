@@ -18,6 +18,7 @@ HOUSE = """
     benchmarks docs
 """
 MAX_LINES = 20
+MAX_HELPERS = 1_730
 
 
 def name_of(path):
@@ -125,17 +126,26 @@ def lines_of_code(path):
 
     The signature, the docstring, blank lines and comments do not count.
     """
-    ignored = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
-    code_lines = set()
-    with path.open("rb") as file:
-        for token in tokenize.tokenize(file.readline):
-            if token.type not in ignored:
-                code_lines.update(range(token.start[0], token.end[0] + 1))
+    code = lines_with_code(path)
     for node in nodes(path):
         if isinstance(node, FUNCTION):
             body = node.body[1:] if ast.get_docstring(node) is not None else node.body
             lines = {n for part in body for n in range(first_line(part), part.end_lineno + 1)}
-            yield node.name, len(lines & code_lines)
+            yield node.name, len(lines & code)
+
+
+def lines_with_code(path):
+    """The numbers of the lines that hold more than a comment or a docstring."""
+    ignored = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+    ignored += (tokenize.ENCODING, tokenize.ENDMARKER)
+    with path.open("rb") as file:
+        tokens = [token for token in tokenize.tokenize(file.readline) if token.type not in ignored]
+    code = {n for token in tokens for n in range(token.start[0], token.end[0] + 1)}
+    for node in nodes(path):
+        documented = isinstance(node, (ast.Module, ast.ClassDef, *FUNCTION))
+        if documented and ast.get_docstring(node) is not None:
+            code -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    return code
 
 
 def first_line(statement):
@@ -167,3 +177,15 @@ def test_lines_of_code_are_counted_by_hand(tmp_path):
     module = tmp_path / "module.py"
     module.write_text(EXAMPLE)
     assert dict(lines_of_code(module)) == {"count": 4}
+    assert len(lines_with_code(module)) == 7
+
+
+PICTURES = {"charts", "diagrams", "graphs"}  # which grow with what there is to draw
+
+
+def test_the_helpers_stay_a_small_package(say):
+    """So that a reader who has built them by hand finds what he built."""
+    modules = [ROOT / "helpers" / f"{name}.py" for name in sorted({*HELPERS} - PICTURES)]
+    lines = sum(len(lines_with_code(module)) for module in modules)
+    say(f"helpers without pictures: {lines} lines of code")
+    assert lines <= MAX_HELPERS
