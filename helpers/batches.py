@@ -64,11 +64,10 @@ class BatchLoader:
 
     def __repr__(self) -> str:
         height, width = self.images.shape[2:]
-        return (
-            f"BatchLoader({self.num_samples} images of {height}x{width}, "
-            f"{self.num_classes} classes, batch_size={self.batch_size}, shuffle={self.shuffle}, "
-            f"seed={self.seed}, source={self.source!r}, device={str(self.images.device)!r})"
-        )
+        what = f"{self.num_samples} images of {height}x{width}, {self.num_classes} classes"
+        how = f"batch_size={self.batch_size}, shuffle={self.shuffle}, seed={self.seed}"
+        where = f"source={self.source!r}, device={str(self.images.device)!r}"
+        return f"BatchLoader({what}, {how}, {where})"
 
     def state_dict(self) -> dict[str, int]:
         """Return the seed, the number of epochs begun, and the sizes that the batches depend on."""

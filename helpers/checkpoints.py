@@ -97,8 +97,7 @@ def save_checkpoint(
         ValueError: `epoch` is negative, or `path` names no file.
         CheckpointError: the file cannot be written; what was there before is unchanged.
     """
-    parts = _parts(model, optimizer, scheduler, loader)
-    _save(path, parts, [_of_process(loader)], history, epoch)
+    _save(path, _parts(model, optimizer, scheduler, loader), [_of_process(loader)], history, epoch)
 
 
 def load_checkpoint(
@@ -396,10 +395,8 @@ def _agreed(parts: Parts, state: State, new_settings: bool) -> State:
     # Another version of PyTorch may know other settings: then those count that both know.
     found = _differences("", ours, theirs, state["torch_version"] == str(torch.__version__))
     if found and not new_settings:
-        raise CheckpointError(
-            f"has other settings; {_listed(found)}. Make them alike, or say new_settings=True to "
-            "go on with the new ones"
-        )
+        cure = "Make them alike, or say new_settings=True to go on with the new ones"
+        raise CheckpointError(f"has other settings; {_listed(found)}. {cure}")
     if found and here > there:
         raise CheckpointError(f"is {here - there} steps behind: make optimizer and scheduler anew")
     return saved if here > there else ours

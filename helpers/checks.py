@@ -98,9 +98,8 @@ def _check_parameters(model: nn.Module, optimizer: Optimizer) -> None:
         raise ValueError("model has no parameter, or all are frozen (requires_grad=False)")
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if not trainable & held:
-        raise ValueError(
-            "optimizer holds none of the model's trainable parameters: make it from this model's"
-        )
+        wrong = "optimizer holds none of the model's trainable parameters"
+        raise ValueError(f"{wrong}: make it from this model's")
 
 
 def _check_step(name: str, stepped: Any) -> None:
@@ -108,10 +107,8 @@ def _check_step(name: str, stepped: Any) -> None:
     _, *others = inspect.signature(type(stepped).step).parameters.values()  # the first is self
     required = [p for p in others if p.default is p.empty]
     if needed := [p.name for p in required if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]:
-        raise TypeError(
-            f"{name} must be one whose step() needs no argument, got {type(stepped).__name__}, "
-            f"whose step needs {', '.join(needed)}: take another, or write the loop yourself"
-        )
+        got = f"got {type(stepped).__name__}, whose step needs {', '.join(needed)}"
+        raise TypeError(f"{name}.step() must need no argument, {got}: take another one")
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -188,9 +185,8 @@ def check_batch(batch: Any) -> tuple[Tensor, Tensor]:
         raise TypeError(f"loader must yield pairs of tensors, got {_described(batch)}")
     images, labels = pair
     if not images.is_floating_point():
-        raise TypeError(
-            f"images must be float (of bytes: images.float() / 255), got {images.dtype}"
-        )
+        cure = "of bytes: images.float() / 255"
+        raise TypeError(f"images must be float ({cure}), got {images.dtype}")
     if images.numel() == 0:
         raise ValueError(f"loader must yield samples, got images of shape {tuple(images.shape)}")
     return images, labels
@@ -265,7 +261,6 @@ def clear_errors(model: nn.Module, batches: Any) -> Iterator[None]:
         own = {p.dtype for p in model.parameters()}
         if batches.images is None or batches.images.dtype in own or "type" not in str(error):
             raise
-        raise TypeError(
-            f"images are {batches.images.dtype} but the model's parameters are "
-            f"{', '.join(sorted(map(str, own)))}: model.to({batches.images.dtype}) makes them alike"
-        ) from error
+        theirs, ours = batches.images.dtype, ", ".join(sorted(map(str, own)))
+        wrong = f"images are {theirs} but the model's parameters are {ours}"
+        raise TypeError(f"{wrong}: model.to({theirs}) makes them alike") from error

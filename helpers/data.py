@@ -86,7 +86,7 @@ def locate(root: str | os.PathLike[str] | None = None, source: str = "auto") -> 
     """
     if source not in SOURCES:
         raise ValueError(f"source must be one of {', '.join(map(repr, SOURCES))}, got {source!r}")
-    folder = None if root is None else _absolute(root)
+    folder = None if root is None else Path(os.path.expanduser(root)).absolute()
     if source != "sketches":
         try:
             return _real_files(folder), "fashion-mnist"
@@ -136,10 +136,8 @@ def _from_variable(value: str) -> Path:
     if missing := [f"{name}.gz" for name in official.CONTENTS if name not in sources]:
         meaning = value if value == str(place) else f"{value} ({place})"
         wrong = f" ({official.verdicts(others)})" if others else ""
-        raise DatasetUnavailable(
-            f"{VARIABLE} is set to {meaning}, which {_state(place, sources)} lacks "
-            f"{', '.join(missing)}: correct or unset the variable{wrong}"
-        )
+        lacks = f"{meaning}, which {_state(place, sources)} lacks {', '.join(missing)}"
+        raise DatasetUnavailable(f"{VARIABLE} is set to {lacks}: correct or unset it{wrong}")
     return official.ready_made(sources) or official.complete(_default_home(), sources)
 
 
@@ -164,7 +162,7 @@ def _meant(value: str) -> Path:
     Jupyter starts a kernel in the notebook's folder, so a relative path is looked for from there
     and then from the project's root.
     """
-    place = _absolute(value)
+    place = Path(os.path.expanduser(value)).absolute()
     elsewhere = (_checkout() or place) / value
     return elsewhere if os.path.exists(elsewhere) and not os.path.exists(place) else place
 
@@ -176,10 +174,6 @@ def _state(place: Path, sources: dict[str, Path]) -> str:
         return f"cannot be read ({error.strerror}) and so"
     found = ", ".join(map(str, sources.values()))
     return f"has {found} but" if found else "is a folder that"
-
-
-def _absolute(path: str | os.PathLike[str]) -> Path:
-    return Path(os.path.expanduser(path)).absolute()
 
 
 def _writable(folder: Path) -> bool:

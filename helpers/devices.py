@@ -35,9 +35,8 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
     here = available_devices()
     known = {*here, *(device.split(":")[0] for device in here), "cpu:0", "mps:0"}
     if asked not in known or asked.split(":")[0] not in {device.split(":")[0] for device in here}:
-        raise ValueError(
-            f"{origin} must be one of {', '.join(here)} on this machine, got {asked!r}"
-        )
+        names = ", ".join(here)
+        raise ValueError(f"{origin} must be one of {names} on this machine, got {asked!r}")
     return torch.device(asked)
 
 

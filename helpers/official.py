@@ -36,7 +36,6 @@ TIMEOUT = (5.0, 20.0)  # seconds to connect, and to wait for the next bytes
 PATIENCE = 900.0  # seconds that one file may take in all
 DEPTH = 4  # folders below the given one that are searched
 ENTRIES = 10_000  # files that are looked at on each level: somebody may name his home folder
-GZIP = b"\x1f\x8b"  # the first bytes of an archive
 
 
 class DatasetUnavailable(OSError):
@@ -87,8 +86,7 @@ def complete(home: Path, sources: Mapping[str, Path]) -> Path:
         DownloadFailed: no mirror delivered what is missing.
         OSError: the folder cannot be written to, or its disk is full.
     """
-    here, _ = search(home)
-    if ready := ready_made(here):
+    if ready := ready_made(search(home)[0]):
         return ready
     raw = home.joinpath(*RAW)
     with staging(raw) as unfinished:
@@ -131,9 +129,8 @@ def _named(path: Path) -> str:
 
 def _plausible(path: Path) -> bool:
     """Whether a file has an official name or size. The sketches have both, and their manifest."""
-    drawn = os.path.exists(path.parent / MANIFEST)
     known = os.path.isfile(path) and (_named(path) != "" or path.stat().st_size in SIZES)
-    return known and not drawn
+    return known and not os.path.exists(path.parent / MANIFEST)
 
 
 def _official(path: Path) -> str | None:
@@ -147,7 +144,7 @@ def _official(path: Path) -> str | None:
 
 def _packed(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(GZIP)) == GZIP
+        return file.read(2) == b"\x1f\x8b"
 
 
 def _content(path: Path) -> bytes:

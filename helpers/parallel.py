@@ -38,11 +38,9 @@ class Shard:
 
     def __init__(self, loader: BatchLoader, rank: int, world_size: int) -> None:
         smallest = loader.num_samples % loader.batch_size or loader.batch_size
-        if min(smallest, loader.num_samples) < world_size:
-            raise ValueError(
-                f"batch_size must leave at least one sample for each of {world_size} processes, "
-                f"got {loader.batch_size}, where the smallest batch has {smallest}"
-            )
+        if smallest < world_size:
+            what = f"a sample for each of {world_size} processes in every batch"
+            raise ValueError(f"batch_size must leave {what}, got {smallest} in the smallest")
         self.loader, self.rank, self.world_size = loader, rank, world_size
         self.share = 1 / world_size
         # Classes, and the state that a checkpoint keeps, are those of the whole loader.

@@ -63,11 +63,10 @@ def sketch_split(train: bool) -> tuple[Tensor, Tensor]:
         images (60000 or 10000, 28, 28) uint8, a bright garment on black, and labels (60000 or
         10000,) int64, numbered as in Fashion-MNIST.
     """
-    seed = int(train)
-    generator = torch.Generator("cpu").manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(int(train))
     order = torch.randperm(PER_CLASS[train] * len(GARMENTS), generator=generator, device="cpu")
     labels = order % len(GARMENTS)
-    return _draw(labels, seed), labels
+    return _draw(labels, int(train)), labels
 
 
 def _write(raw: Path, unfinished: Path) -> None:

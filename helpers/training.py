@@ -1,7 +1,6 @@
 """A training loop worth keeping: what notebook 11 writes out by hand, with its checks added."""
 
 import math
-import os
 import signal
 import sys
 import threading
@@ -19,14 +18,13 @@ from tqdm import tqdm
 
 from helpers import checks
 from helpers.batches import with_samplers
-from helpers.checkpoints import go_on, save_together
+from helpers.checkpoints import File, go_on, save_together
 from helpers.metrics import History, Metrics
 from helpers.parallel import local, share_buffers, sum_over_processes
 from helpers.streams import Forgiving, say
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 Loader = Iterable[tuple[Tensor, Tensor]]
-File = str | os.PathLike[str]
 
 
 def train_epoch(
@@ -196,15 +194,13 @@ class _Batches:
             self.images, self.labels = images, labels = checks.check_batch(batch)
             # An autocast around the whole training would keep its copies of the first weights.
             torch.clear_autocast_cache()
-            yield self._moved(images), self._moved(labels)
+            images, labels = (part.to(self.device, non_blocking=True) for part in (images, labels))
+            yield images, labels
 
     def check(self, logits: Tensor) -> None:
         """Raise unless the present labels fit the logits, before a GPU meets one that does not."""
         self.images = None
         checks.check_logits(logits, self.labels, self.num_classes)
-
-    def _moved(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.device, non_blocking=True)
 
 
 def _bar(loader: Loader, title: str | None) -> Iterable[Any]:
@@ -248,10 +244,9 @@ class _Tally:
 
     def _check_number(self, loss: float, batch: int) -> None:
         if self.optimizer is not None and not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss became {loss} in epoch {self.epoch}, batch {batch}, "
-                f"at learning rate {self.batches[batch - 1][-1]:g}: try a smaller one"
-            )
+            when, rate = f"epoch {self.epoch}, batch {batch}", self.batches[batch - 1][-1]
+            wrong = f"the loss became {loss} in {when}, at learning rate {rate:g}"
+            raise FloatingPointError(f"{wrong}: try a smaller one")
 
 
 @contextmanager
@@ -299,7 +294,5 @@ def _ctrl_c_waits() -> Iterator[None]:
 
 def _report(epoch: int, epochs: int, train: Metrics, test: Metrics | None, seconds: float) -> str:
     tested = f"   test loss {test.loss:.4f} accuracy {test.accuracy:.4f}" if test else ""
-    return (
-        f"epoch {epoch:{len(str(epochs))}}/{epochs}   train loss {train.loss:.4f} "
-        f"accuracy {train.accuracy:.4f}{tested}   {seconds:.1f} s"
-    )
+    trained = f"train loss {train.loss:.4f} accuracy {train.accuracy:.4f}"
+    return f"epoch {epoch:{len(str(epochs))}}/{epochs}   {trained}{tested}   {seconds:.1f} s"

@@ -1,6 +1,6 @@
 """The two-layer ReLU net of notebooks 02 to 07: data, starting weights, and the losses to match."""
 
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -42,10 +42,8 @@ def make_problem(
     check_integer("num_samples", num_samples, minimum=1)
     generator = torch.Generator().manual_seed(SEED)
     shapes = (num_samples, D_IN), (num_samples, D_OUT), (D_IN, H), (H, D_OUT)
-    x, y, w1, w2 = (
-        torch.randn(shape, generator=generator, dtype=torch.float64, device="cpu").to(device, dtype)
-        for shape in shapes
-    )
+    draw = partial(torch.randn, generator=generator, dtype=torch.float64, device="cpu")
+    x, y, w1, w2 = (draw(shape).to(device, dtype) for shape in shapes)
     return x, y, w1, w2
 
 

@@ -139,7 +139,7 @@ class NeedsTwo(torch.optim.SGD):
 
 def test_an_optimizer_that_needs_a_closure_is_refused_before_the_first_batch():
     model = make_model()
-    message = "needs no argument, got LBFGS, whose step needs closure"
+    message = "need no argument, got LBFGS, whose step needs closure"
     assert_refused(TypeError, message, model=model, optimizer=torch.optim.LBFGS(model.parameters()))
     optimizer = torch.optim.LBFGS(model.parameters())
     StepLR(optimizer, 3)  # which puts a function of its own in the place of the optimizer's step

@@ -44,7 +44,7 @@ def test_shards_see_every_sample_once_and_the_same_batches(world_size):
 
 
 def test_a_batch_with_nothing_for_some_process_is_refused():
-    with pytest.raises(ValueError, match="at least one sample for each of 3 processes, got 34"):
+    with pytest.raises(ValueError, match=r"a sample for each of 3 processes .*, got 2 in"):
         Shard(make_loader(batch_size=34), 0, 3)  # 34, 34 and 2
 
 

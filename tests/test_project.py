@@ -18,7 +18,7 @@ HOUSE = """
     benchmarks docs
 """
 MAX_LINES = 20
-MAX_HELPERS = 1_730
+MAX_HELPERS = 1_700
 
 
 def name_of(path):
