@@ -18,6 +18,7 @@ import torch
 import torch.distributed as dist
 from processes import several, started
 
+from helpers import data, sketches
 from helpers.checkpoints import load_checkpoint, save_checkpoint
 from helpers.data import fashion_mnist
 from helpers.models import LeNet
@@ -31,8 +32,28 @@ TINY = ["--source", "sketches", "--samples", "64", "--device", "cpu", "--epochs"
 gloo = pytest.mark.skipif(not dist.is_available() or os.name == "nt", reason="needs gloo and POSIX")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few(tmp_path_factory):
+    """A home with a few sketches: an epoch of the command line tries all of the test set."""
+    home = tmp_path_factory.mktemp("few")
+    with pytest.MonkeyPatch.context() as patch:
+        draw_few(home, patch)
+        yield home
+
+
+def draw_few(home, patch):
+    patch.setattr(sketches, "PER_CLASS", {True: 60, False: 20})
+    patch.setattr(data, "_default_home", lambda: home)
+
+
+def main_with_few(arguments, home):
+    """The command line in a process of its own."""
+    draw_few(home, pytest.MonkeyPatch())
+    return main(arguments)
+
+
 @pytest.fixture(scope="module")
-def one_call(tmp_path_factory):
+def one_call(tmp_path_factory, few):
     """The checkpoint of one call, in one process, that nothing stopped."""
     path = tmp_path_factory.mktemp("one call") / "one.pt"
     assert main([*SMALL, "--checkpoint", str(path)]) == 0
@@ -40,9 +61,9 @@ def one_call(tmp_path_factory):
 
 
 @gloo
-def test_two_processes_report_and_save_what_one_would(tmp_path, one_call):
+def test_two_processes_report_and_save_what_one_would(tmp_path, one_call, few):
     arguments = [*SMALL, "--checkpoint", str(tmp_path / "two.pt")]
-    both = several(main, (arguments,), (arguments,), output=tmp_path)
+    both = several(main_with_few, (arguments, few), (arguments, few), output=tmp_path)
     assert [code for code, _, _ in both] == [0, 0], both
     assert both[0][1].count("test accuracy") == 1 and both[1][1] == ""
     one, two = load_checkpoint(one_call), load_checkpoint(tmp_path / "two.pt")
@@ -68,10 +89,10 @@ def wait_for_an_epoch(path, alive):
         time.sleep(0.02)
 
 
-def test_the_same_call_goes_on_and_equals_one_call(tmp_path, one_call, capsys):
+def test_the_same_call_goes_on_and_equals_one_call(tmp_path, one_call, few, capsys):
     path = tmp_path / "parts.pt"
     call_again = [*SMALL, "--checkpoint", str(path)]
-    process = started(main, call_again, output=tmp_path / "killed")
+    process = started(main_with_few, call_again, few, output=tmp_path / "killed")
     wait_for_an_epoch(path, process.is_alive)
     process.kill()
     process.join()
@@ -182,16 +203,16 @@ def test_the_checkpoint_of_another_model(tmp_path, capsys):
     assert "does not fit" in error
 
 
-def train(arguments, data):
-    os.environ["FASHION_MNIST_DIR"] = data
-    return main(arguments)
+def train(arguments, home, place):
+    os.environ["FASHION_MNIST_DIR"] = place
+    return main_with_few(arguments, home)
 
 
 @gloo
-def test_one_of_two_that_fails_ends_both(tmp_path):
+def test_one_of_two_that_fails_ends_both(tmp_path, few):
     """Even where no torchrun ends the other one, as on another machine."""
     arguments = [*SMALL, "--epochs", "100", "--checkpoint", str(tmp_path / "a.pt")]
-    one, another = (arguments, ""), ([*arguments, "--source", "auto"], "nowhere")
+    one, another = (arguments, few, ""), ([*arguments, "--source", "auto"], few, "nowhere")
     both = several(train, one, another, output=tmp_path)
     assert [code for code, _, _ in both] == [1, 1]
     said = [line for _, _, err in both for line in err.splitlines() if "failed (process" in line]
@@ -213,17 +234,17 @@ def press_on_both(function, *arguments, path, output):
         return done.result(timeout=600)
 
 
-def main_with_pid(arguments, note):
+def main_with_pid(arguments, home, note):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     note.write_text(str(os.getpid()))
-    return main(arguments)
+    return main_with_few(arguments, home)
 
 
 @gloo
-def test_ctrl_c_ends_two_processes_and_keeps_the_checkpoint(tmp_path):
+def test_ctrl_c_ends_two_processes_and_keeps_the_checkpoint(tmp_path, few):
     path = tmp_path / "a.pt"
     arguments = [*TINY, "--epochs", "500", "--checkpoint", str(path)]
-    each = [(arguments, tmp_path / f"{rank}.pid") for rank in range(2)]
+    each = [(arguments, few, tmp_path / f"{rank}.pid") for rank in range(2)]
     both = press_on_both(main_with_pid, *each, path=path, output=tmp_path)
     assert {code for code, _, _ in both} <= {1, 130}, both
     assert both[0][0] == 130 or "another process has ended" in both[0][2]
@@ -282,7 +303,11 @@ def test_a_chinese_name_on_a_system_with_a_windows_code_page(tmp_path, one_call,
 
 TWICE = """
     import sys
+    from pathlib import Path
+    from helpers import data, sketches
     from helpers.train import main
+
+    sketches.PER_CLASS, data._default_home = {True: 60, False: 20}, lambda: Path("few")
 
     for _ in range(2):
         code = main(sys.argv[1:])
@@ -313,19 +338,20 @@ def warn():
         time.sleep(0.0001)
 
 
-def without_streams(arguments):
+def without_streams(arguments, home):
     """As a shell's `>&- 2>&-` and pythonw leave it."""
     os.close(1)
     os.close(2)
     sys.stdout = sys.stderr = None
     threading.Thread(target=warn, daemon=True).start()
-    sys.exit(main(arguments))
+    sys.exit(main_with_few(arguments, home))
 
 
-def test_a_training_without_stdout_and_stderr(tmp_path):
+def test_a_training_without_stdout_and_stderr(tmp_path, few):
     """As a service, or with pythonw: trained, saved, and the file is not hit by a warning."""
     path = tmp_path / "a.pt"
-    process = started(without_streams, [*TINY, "--checkpoint", str(path)], output=tmp_path / "said")
+    arguments = [*TINY, "--checkpoint", str(path)]
+    process = started(without_streams, arguments, few, output=tmp_path / "said")
     process.join(600)
     assert process.exitcode == 0
     assert load_checkpoint(path).epoch == 1
