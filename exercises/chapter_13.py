@@ -202,10 +202,8 @@ def _kept_state(answer: Any, start: float, accuracies: list[float]) -> Any:
     best = answer(model, course.train_epoch, course.validate, len(accuracies))
     at_once = _epoch_of(best, start) if isinstance(best, dict) else ""
     _one_epoch(model)
-    if not isinstance(best, dict):  # by name: what is in it does not matter
-        kinds = {nn.Sequential: "the model", tuple: "several things", list: "several things"}
-        kind = kinds.get(type(best), describe(best))
-        return None if best is None else {"what comes back": kind}
+    if not isinstance(best, dict):
+        return None if best is None else {"what comes back": _kind(best)}
     return {
         "what comes back": "a dictionary",
         "whose state it is": at_once,
@@ -215,6 +213,12 @@ def _kept_state(answer: Any, start: float, accuracies: list[float]) -> Any:
         "the running mean, looked at after one more epoch": best.get("1.running_mean"),
         "how often it trained": course.trained,
     }
+
+
+def _kind(best: Any) -> str:
+    """Say what comes back in the place of a state; what is in it does not matter."""
+    kinds = {nn.Sequential: "the model", tuple: "several things", list: "several things"}
+    return kinds.get(type(best), describe(best))
 
 
 def _epoch_of(state: Any, start: float) -> str:

@@ -1,12 +1,13 @@
 """The exercises of notebook 16: what trains, what only seems frozen, and changing a layer."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 import torch
 from torch import Generator, Tensor, nn
 
+from exercises.differences import describe
 from exercises.exercise import Also, Exercise, Wrong, in_turn
 
 Group = dict[str, Any]
@@ -213,31 +214,61 @@ def _in_eval(model: Any, body_rate: float, head_rate: float) -> list[Group]:
     return parameter_groups(model, body_rate, head_rate)
 
 
-def _after_a_step(answer: Any, width: int, body_rate: float, head_rate: float) -> dict[str, Any]:
-    """Take one step of SGD with the groups, and return what trains and how far each part moved."""
+def _after_a_step(answer: Any, width: int, body_rate: float, head_rate: float) -> Any:
+    """Let the answer make groups; return what trains, and how far each part moves in a step."""
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float64)  # so that a head of the reader's fits
     model = _Miniature(width)
-    names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
-    before = {name: p.detach().clone() for p, name in names.items()}
+    old = dict(model.named_parameters())
     groups = answer(model, body_rate, head_rate)
-    if isinstance(groups, torch.optim.Optimizer):
-        return {"what comes back": "an optimizer"}
+    groups = list(groups) if isinstance(groups, Iterator) else groups
+    if (kind := _kind(groups)) != _GROUPS:
+        return None if groups is None else {"what comes back": kind}
     now = dict(model.named_parameters())
-    found: dict[str, Any] = {
-        "new layers": [name for name, p in now.items() if p not in names],
+    found = {
+        "what comes back": _GROUPS,
+        "new layers": [name for name, p in now.items() if p is not old.get(name)],
         "the parts with requires_grad": _parts(n for n, p in now.items() if p.requires_grad),
         "the model's mode": "training" if all(m.training for m in model.modules()) else "other",
     }
+    return found | _steps(model, old, groups)
+
+
+def _steps(model: nn.Module, old: dict[str, nn.Parameter], groups: Any) -> dict[str, Any]:
+    """Return how far each old parameter moves in a step, and what the groups hold."""
+    before = {name: p.detach().clone() for name, p in old.items()}
     held = _step(model, groups)
-    moved = {f"the step of {n}": p.detach() - before[n] for n, p in now.items() if p in names}
+    moved = {f"the step of {name}": p.detach() - before[name] for name, p in old.items()}
+    names: dict[Tensor, str] = {p: name for name, p in old.items()}
     held_parts = _parts(names.get(p, "new.") for group in held for p in group)
-    return found | moved | {"the parts in the groups": held_parts, "the groups": len(held)}
+    return moved | {"the parts in the groups": held_parts, "the groups": len(held)}
+
+
+_GROUPS = "a list of groups, which are dicts"
+
+
+def _kind(groups: Any) -> str:
+    """Say what an answer returns where an optimizer wants groups."""
+    if isinstance(groups, torch.optim.Optimizer):
+        return "an optimizer"
+    if not isinstance(groups, list | tuple):
+        return describe(groups)
+    others = [group for group in groups if not isinstance(group, dict)]
+    return f"a list with {describe(others[0])} in it" if others else _GROUPS
+
+
+def _optimizer(groups: Any) -> torch.optim.Optimizer:
+    """Return an optimizer of the groups; what is no tensor in them gets a word on `params`."""
+    try:
+        return torch.optim.SGD(groups, lr=0.0)
+    except TypeError as error:
+        error.args = (f'{error}; a group\'s "params" are what `.parameters()` of a layer gives',)
+        raise
 
 
 def _step(model: nn.Module, groups: Any) -> list[list[Tensor]]:
     """Take a step of SGD with the groups, if anything trains; return each group's parameters."""
-    optimizer = torch.optim.SGD(groups, lr=0.0)
+    optimizer = _optimizer(groups)
     if any(p.requires_grad for p in model.parameters()):
         model(torch.randn(7, 3, 2, 2)).square().sum().backward()
         optimizer.step()

@@ -169,7 +169,7 @@ WRONG = [
     ),
     ("16.3", FREEZE + THAW + GROUPS.replace(", 'lr': body_rate", ""), "must name its own `lr`"),
     ("16.3", FREEZE + THAW + "model.eval()\n" + GROUPS, "you changed the model's mode"),
-    ("16.3", FREEZE + THAW + "return [model.layer4, model.fc]", "TypeError"),
+    ("16.3", FREEZE + THAW + "return [model.layer4, model.fc]", "a list with a Sequential in it"),
     (
         "16.3",
         "for name, p in model.named_parameters():\n"
