@@ -27,7 +27,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from helpers.batches import with_samplers
-from helpers.checks import check_integer, check_schedule, check_scheduler, check_type
+from helpers.checks import check_integer, check_path, check_schedule, check_scheduler, check_type
 from helpers.devices import random_state, set_random_state
 from helpers.files import replace_whole
 from helpers.metrics import History
@@ -183,6 +183,8 @@ def go_on(path: File | None, parts: State, epochs: int, new_settings: bool, tell
         ValueError: `epochs` are fewer than the file has, or the schedule is too short for those
             that are left.
     """
+    if path is not None:
+        check_path("checkpoint", path)
     if path is None or not from_all(os.path.exists(_target(path)))[0]:
         check_schedule(parts["scheduler"], parts["loader"], epochs)
         save_together(path, parts, History())
@@ -255,6 +257,7 @@ def _save(path: File, parts: Parts, processes: list[State], history: Any, epoch:
 
 def _target(path: File) -> Path:
     """The file itself, so that a symbolic link to it stays a link."""
+    check_path("path", path)
     target = Path(os.path.realpath(Path(path).expanduser()))
     if os.path.exists(target) and not os.path.isfile(target):  # root would replace a device
         raise CheckpointError(f"{target} must be a file, but a folder, device or pipe is there")

@@ -5,6 +5,7 @@
 """
 
 import inspect
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import length_hint
@@ -22,6 +23,12 @@ def check_integer(name: str, value: object, *, minimum: int) -> None:
         raise TypeError(f"{name} must be an int, got {value!r}")
     if value < minimum:
         raise ValueError(f"{name} must be {minimum} or more, got {value}")
+
+
+def check_path(name: str, value: object) -> None:
+    """Raise TypeError unless `value` is a str or a path."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a str or a path, got {value!r}")
 
 
 def check_labels(labels: Tensor, num_samples: int, name: str = "labels") -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from helpers import official
 from helpers.batches import BatchLoader
-from helpers.checks import check_integer
+from helpers.checks import check_integer, check_path
 from helpers.files import PARTS, RAW, from_idx
 from helpers.official import DatasetUnavailable, DownloadFailed
 from helpers.sketches import ensure_sketches
@@ -62,7 +62,6 @@ def fashion_mnist(
 
     Raises:
         TypeError or ValueError: an argument is of no use; the message names it.
-        RuntimeError or AssertionError: PyTorch finds no such device here.
         DatasetUnavailable: files are missing from $FASHION_MNIST_DIR, damaged in a folder that you
             named, or cannot be downloaded.
         OSError: (the subclass that fits) the folder cannot be used: it is a file, read-only, or
@@ -70,7 +69,11 @@ def fashion_mnist(
     """
     check_integer("batch_size", batch_size, minimum=1)  # now, and not after a download
     check_integer("seed", seed, minimum=0)
-    device = torch.empty(0, device=device).device
+    try:
+        device = torch.empty(0, device=device).device
+    except (AssertionError, RuntimeError, TypeError) as error:
+        found = f"device must be one that PyTorch finds on this machine, got {device!r}"
+        raise ValueError(found) from error
     folder, source = locate(root, source)
     options: dict[str, Any] = {"seed": seed, "source": source}
     train = BatchLoader(*_read(folder, True, device), batch_size, shuffle=True, **options)
@@ -86,6 +89,8 @@ def locate(root: str | os.PathLike[str] | None = None, source: str = "auto") -> 
     """
     if source not in SOURCES:
         raise ValueError(f"source must be one of {', '.join(map(repr, SOURCES))}, got {source!r}")
+    if root is not None:
+        check_path("root", root)
     folder = None if root is None else Path(os.path.expanduser(root)).absolute()
     if source != "sketches":
         try:

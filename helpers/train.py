@@ -27,7 +27,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from helpers.batches import BatchLoader
 from helpers.checkpoints import load_checkpoint
 from helpers.data import SOURCES, fashion_mnist
-from helpers.devices import set_seed
+from helpers.devices import pick_device, set_seed
 from helpers.metrics import History
 from helpers.models import LeNet
 from helpers.parallel import Shard, joined, parallel, place
@@ -100,6 +100,13 @@ def _at_least(lowest: float, kind: Callable[[str], Any]) -> Callable[[str], Any]
     return parse
 
 
+def _device(name: str) -> str:
+    try:
+        return str(pick_device(name))
+    except ValueError as error:
+        raise ArgumentTypeError(str(error).removeprefix("name ")) from error
+
+
 def _parser() -> ArgumentParser:
     what = "Train LeNet on Fashion-MNIST. Under torchrun, on several processes at once."
     parser = ArgumentParser(prog="python -m helpers.train", description=what)
@@ -110,7 +117,8 @@ def _parser() -> ArgumentParser:
     option("--samples", type=count, help="train on the first so many pictures (all)")
     option("--learning-rate", type=rate, default=0.1, help="the highest of the one cycle (0.1)")
     option("--seed", type=_at_least(0, int), default=0, help="of the weights and of the order (0)")
-    option("--device", help="cpu, cuda or mps ($DEVICE, else CUDA where there is one, else cpu)")
+    where = "cpu, cuda or mps ($DEVICE, else CUDA where there is one, else cpu)"
+    option("--device", type=_device, help=where)
     option("--checkpoint", help="file to save to after each epoch, and to go on from if there")
     option("--new-settings", action="store_true", help=more)
     option("--source", choices=SOURCES, default="auto", help="real or drawn pictures (auto)")

@@ -253,18 +253,17 @@ BAD = [
     ({"batch_size": 0}, "batch_size must be 1 or more, got 0"),
     ({"batch_size": "8"}, "batch_size must be an int, got '8'"),
     ({"seed": -1}, "seed must be 0 or more, got -1"),
-    ({"device": "gpu"}, ".* device .*gpu"),
-    ({"device": "cuda:99"}, ".*(CUDA|cuda|NVIDIA)"),
-    ({"device": 1.5}, ".*device"),
-    ({"root": 5}, ".* os.PathLike object"),
-    ({"root": b"data"}, ".* os.PathLike object"),
+    ({"device": "gpu"}, "device must be one that PyTorch finds on this machine, got 'gpu'"),
+    ({"device": "cuda:99"}, "device must be one .*, got 'cuda:99'"),
+    ({"device": 1.5}, "device must be one .*, got 1.5"),
+    ({"root": 5}, "root must be a str or a path, got 5"),
+    ({"root": b"data"}, "root must be a str or a path, got b'data'"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD)
 def test_a_bad_argument_is_named_before_anything_is_fetched(arguments, message, home, server):
-    errors = TypeError, ValueError, RuntimeError, AssertionError  # the last two are PyTorch's
-    with pytest.raises(errors, match=f"^{message}"):
+    with pytest.raises((TypeError, ValueError), match=f"^{message}"):
         fashion_mnist(**arguments)
     assert server.requests == [] and not home.exists()
 
