@@ -80,11 +80,53 @@ def _with_several_slopes(
 ) -> dict[str, Any]:
     stages = {
         "the gradient": (grad, h, slope),
-        "the gradient for a slope above 1": (grad, h, slope + 1),
         "the gradient of a vector": (grad[2], h[2], slope),
         "the gradient for slope 0": (grad, h, 0.0),
     }
-    return staged(answer, leaky_relu_backward, stages)
+    found = staged(answer, leaky_relu_backward, stages)
+    first = found["the gradient"]
+    if _is(first, grad) or _is(first, slope * grad):
+        if _decides_as_a_whole(answer, grad, h, slope):
+            return {DECIDES: "all entries at once"}
+        found["the gradient for slope 0"] = answer(grad, h, 0.0)
+    if _is(first, _no_leak(grad, h, slope)):
+        found["the gradient for slope 2"] = answer(grad, h, 2)
+    return found
+
+
+DECIDES = "what is decided by the sign of h"
+
+
+def _is(value: Any, other: Tensor) -> bool:
+    return difference(value, other) is None
+
+
+def _decides_as_a_whole(answer: Callable[..., Any], grad: Tensor, h: Tensor, slope: float) -> bool:
+    """Whether an answer to which entries of both signs are one is right where all have the same."""
+    above = answer(grad, h.abs() + 1, slope)
+    return _is(above, grad) and _is(answer(grad, -h.abs() - 1, slope), slope * grad)
+
+
+def _by_any(grad: Tensor, h: Tensor, slope: float) -> Tensor:
+    return grad if (h > 0).any() else slope * grad
+
+
+def _mask_of(dtype: torch.dtype) -> Callable[..., Tensor]:
+    """Return the backward that writes the slope into a mask whose dtype has no place for it."""
+
+    def backward(grad: Tensor, h: Tensor, slope: float) -> Tensor:
+        mask = (h > 0).to(dtype)
+        mask[h <= 0] = slope
+        return grad * mask
+
+    return backward
+
+
+def _above_one(answer: Callable[..., Any], grad: Tensor, h: Tensor, slope: float) -> str | None:
+    """Return what is said of an answer that is right for the usual slopes alone."""
+    if _is(answer(grad, h, slope + 1), leaky_relu_backward(grad, h, slope + 1)):
+        return None
+    return "it holds for slopes up to 1; for one above 1 it gives something else"
 
 
 # 2.3 ---------------------------------------------------------------------------------------------
@@ -382,6 +424,7 @@ EXERCISES = (
         inputs=_leaky_inputs,
         probe=_with_several_slopes,
         direct=True,
+        aside=_above_one,
         wrong=(
             Wrong(
                 lambda grad, h, slope: torch.where(h > 0, torch.ones_like(h), slope),
@@ -458,6 +501,21 @@ EXERCISES = (
                 _no_leak,
                 "where `h` is negative nothing comes through; the leaky ReLU has the slope "
                 "`slope` there, not 0.",
+            ),
+            Wrong(
+                _by_any,
+                "one `if` decides for the whole tensor; decide entry by entry, as "
+                "`torch.where(h > 0, …)` does.",
+            ),
+            Wrong(
+                _mask_of(torch.int64),
+                "the mask holds whole numbers, in which a slope of 0.1 becomes 0: make it a float "
+                "tensor, `(h > 0).to(grad.dtype)`, before you write `slope` into it.",
+            ),
+            Wrong(
+                _mask_of(torch.bool),
+                "the mask holds True and False, and a slope of 0.1 written into it becomes True: "
+                "make it a float tensor, `(h > 0).to(grad.dtype)`, first.",
             ),
             Wrong(
                 _slope_everywhere,
@@ -858,8 +916,8 @@ EXERCISES = (
             ),
             Wrong(
                 _nudges_add_up,
-                "the nudge of each entry stays in the vector for the ones after it: begin each "
-                "round with a new vector of zeros.",
+                "the nudge of each entry stays in its vector for the ones after it: make that "
+                "vector anew in each round, a nudge of zeros or a copy of `w`.",
             ),
             Wrong(
                 _kept_is_a_view,

@@ -2,7 +2,7 @@
 """The exercises of notebook 03: what is in the graph, what is in `.grad`, what to do with it."""
 
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import torch
@@ -73,6 +73,17 @@ def _other_letters() -> Iterator[Wrong]:
             chosen = "".join(letters)
             if chosen != "abd":
                 yield Wrong(chosen, _on_letters(chosen))
+
+
+def _flags() -> Iterator[Wrong]:
+    """Yield what is said of a True or False for each of the five, instead of letters."""
+    asked = 'asked for are their letters, such as `"ace"`'
+    for flags in product((True, False), repeat=5):
+        chosen = "".join(letter for letter, flag in zip("abcde", flags, strict=True) if flag)
+        right = chosen == "abd"
+        said = f"those are the ones; {asked}." if right else f"{_on_letters(chosen)} And {asked}."
+        for written in (flags, map(int, flags)):
+            yield Wrong(" ".join(map(str, written)), said)
 
 
 def _on_letters(chosen: str) -> str:
@@ -551,10 +562,14 @@ e.backward()
                 *("none", "none of them", "no"),
             ),
             *wrongs("two of them have a grad_fn: those are no leaves.", "all", "all of them"),
-            Wrong(3, "three it is; asked for are their letters."),
+            *wrongs("three it is; asked for are their letters.", 3, " ".join(["tensor"] * 3)),
             *wrongs(
-                'asked for are letters, such as `"ace"`; and it is another number.', 1, 2, 4, 5
+                'asked for are letters, such as `"ace"`; and it is another number.',
+                *(1, 2, 4, 5),
+                *(" ".join(["tensor"] * number) for number in (1, 2, 4, 5)),
             ),
+            *wrongs('those are places; asked for are letters, such as `"ace"`.', "0 1 3", "1 2 4"),
+            *_flags(),
         ),
         hints=(
             "A leaf is a tensor that no recorded operation made. Which of the five have a grad_fn?",

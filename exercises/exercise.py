@@ -88,6 +88,8 @@ class Exercise:
         typical: the values that the prompt or the notebook gives to an argument, by its name.
         examples: lines of code that use the answer by its name and end in an expression, for its
             notebook; a wrong answer is shown on the first of them that comes out differently.
+        aside: looks at a right answer and one draw's inputs, and returns what is to be said of
+            the answer besides, or None.
     """
 
     number: str
@@ -107,3 +109,4 @@ class Exercise:
     direct: bool = False
     typical: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
+    aside: Callable[..., str | None] | None = None

@@ -191,14 +191,8 @@ def _send(replies: IO[bytes], kind: str, value: Any) -> None:
 def _obey(
     tell: Callable[..., None], most: int, path: list[str], folder: str | None, load: bytes | None
 ) -> tuple[str, Any]:
-    """Run a task; return what has become of it, and its result.
-
-    Modules are looked for where the notebook finds them, in its working directory as well.
-    """
-    sys.path[:] = path
-    importlib.invalidate_caches()
-    with contextlib.suppress(OSError):
-        os.chdir(folder or sys.prefix)
+    """Run a task; return what has become of it, and its result."""
+    _look_for_modules(path, folder)
     if load is None:  # the notebook asks whether somebody listens
         return "done", _used(psutil.Process())
     _forget_modules()
@@ -213,6 +207,14 @@ def _obey(
     except Exception:
         return "failed", traceback.format_exc()
     return "done", (result, _is_clean(threads, most))
+
+
+def _look_for_modules(path: list[str], folder: str | None) -> None:
+    """Look for modules where the notebook finds them, in its working directory as well."""
+    sys.path[:] = path
+    importlib.invalidate_caches()
+    with contextlib.suppress(OSError):
+        os.chdir(folder or sys.prefix)
 
 
 def _forget_modules() -> None:

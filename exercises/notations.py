@@ -134,10 +134,10 @@ def _entries(answer: Any) -> Any:
 
 
 def _text(answer: Any) -> str | None:
-    """A text, or the texts in a container one after the other."""
+    """A text, or the texts in a container one after the other; a tensor's numbers are no text."""
     if isinstance(answer, list | tuple | set | frozenset):
         parts: Iterable[Any] = sorted(answer, key=str) if isinstance(answer, set) else answer
-        return " ".join(map(str, parts))
+        return " ".join("tensor" if isinstance(p, Tensor) else str(p) for p in parts)
     return answer if isinstance(answer, str) else None
 
 

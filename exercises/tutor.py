@@ -155,8 +155,22 @@ def numbers() -> str:
 def _verdict_on(exercise: Exercise, answer: Any) -> Verdict:
     if exercise.inputs is None:
         return _on_prediction(exercise, answer)
-    mistake = _wrong_kind(exercise, answer) or _wrong_signature(exercise, answer)
-    return Verdict(sentence=mistake) if mistake else _on_behaviour(exercise, answer)
+    mistake = _wrong_kind(exercise, answer)
+    if mistake:
+        return Verdict(sentence=mistake)
+    mistake = _wrong_signature(exercise, answer)
+    verdict = Verdict(sentence=mistake) if mistake else _on_behaviour(exercise, answer)
+    is_class_for_function = isinstance(answer, type) and not isinstance(exercise.solution, type)
+    return _of_class(exercise, answer, verdict) if is_class_for_function else verdict
+
+
+def _of_class(exercise: Exercise, answer: type, verdict: Verdict) -> Verdict:
+    """Return the verdict on a class in the place of a function: calling it may do the same."""
+    if verdict.right:
+        said = f"{exercise.name} is a class here, which does for a function"
+        return replace(verdict, sentence="; ".join(filter(None, [verdict.sentence, said])))
+    said = f"expected a function, got the class {answer.__name__}; it may stand for one, but"
+    return replace(verdict, sentence=f"{said} {verdict.sentence}")
 
 
 def _on_prediction(exercise: Exercise, answer: Any) -> Verdict:
@@ -181,13 +195,21 @@ def _on_prediction(exercise: Exercise, answer: Any) -> Verdict:
 def _unlike(exercise: Exercise, answer: Any, expected: Any) -> str | None:
     meant = understood(answer, expected)
     are_texts = isinstance(meant, str) and isinstance(expected, str)
-    if exercise.any_order and are_texts and sorted(plain(meant)) == sorted(plain(expected)):
+    if exercise.any_order and are_texts and _are_same_letters(plain(meant), plain(expected)):
         return None
     return difference(meant, expected, exercise.rtol, reveal=False)
 
 
+def _are_same_letters(one: str, other: str) -> bool:
+    """Whether two texts hold the same letters, each once, as names of things do."""
+    return len({*one}) == len(one) and sorted(one) == sorted(other)
+
+
 def _wrong_kind(exercise: Exercise, answer: Any) -> str | None:
-    """Return the sentence for an answer that is not a function, or class, at all."""
+    """Return the sentence for an answer that is not a function, or class, at all.
+
+    A class may stand for a function, if calling it gives what is asked for.
+    """
     if isinstance(exercise.solution, type):
         if isinstance(answer, type):
             base = exercise.solution.__base__ or object
@@ -195,9 +217,9 @@ def _wrong_kind(exercise: Exercise, answer: Any) -> str | None:
             return None if is_derived else f"{answer.__name__} must derive from {base.__name__}"
         cure = ": leave out the parentheses" if type(answer).__name__ == exercise.name else ""
         return f"expected a class, got {describe(answer)}{cure}"
-    if callable(answer) and not isinstance(answer, type):
+    if callable(answer):
         return None
-    cure = "" if callable(answer) else ": pass the function itself, without calling it"
+    cure = ": pass the function itself, without calling it"
     return f"expected a function, got {describe(answer)}{cure}"
 
 

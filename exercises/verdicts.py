@@ -84,8 +84,7 @@ def judge(tell: Tell, exercise: Exercise, answer: Any, seed: int, dtype: torch.d
     failed = [trial for trial in trials if not trial.holds]
     if failed:
         return Verdict(sentence=_explained(exercise, answer, trials, failed))
-    value, expected = trials[0].actual.value, trials[0].expected.value
-    return Verdict(right=True, sentence=remark(value, expected) or "")
+    return Verdict(right=True, sentence=_asides(tell, exercise, answer, trials))
 
 
 def _tried(tell: Tell, exercise: Exercise, answer: Any, seed: int) -> "Trial":
@@ -105,6 +104,20 @@ def _tried(tell: Tell, exercise: Exercise, answer: Any, seed: int) -> "Trial":
         raise _CannotBeCompared(_say(error)) from error
     meddled = sorted(set(actual.changed) - set(expected.changed))
     return Trial(seed, actual, expected, sentence, tuple(meddled))
+
+
+def _asides(tell: Tell, exercise: Exercise, answer: Any, trials: "list[Trial]") -> str:
+    """Return what is unusual about a right answer, or nothing."""
+    first = trials[0]
+    asides = [remark(first.actual.value, first.expected.value)]
+    rounded = {position: trial.actual for trial in trials for position in trial.actual.rounded}
+    for position, actual in rounded.items():
+        name = _name_of_input(actual, position)
+        asides.append(f"{name} comes back but for rounding; keep the number and put it back")
+    if exercise.aside is not None:
+        with _captured(tell), contextlib.suppress(Exception), _seeded(first.seed):
+            asides.append(exercise.aside(answer, *_draw(exercise, first.seed)))
+    return "; ".join(filter(None, asides))
 
 
 # What is wrong -----------------------------------------------------------------------------------
@@ -228,8 +241,8 @@ def _outcome(exercise: Exercise, answer: Any, seed: int) -> "Outcome":
     inputs = _draw(exercise, seed)
     with _seeded(seed):
         value = exercise.probe(answer, *inputs)
-    changed = _changed(exercise, inputs, seed)
-    return Outcome(value, changed, _names_of_inputs(exercise, answer))
+    changed, rounded = _changed(exercise, inputs, seed)
+    return Outcome(value, changed, _names_of_inputs(exercise, answer), rounded)
 
 
 def _known_outcome(
@@ -254,10 +267,19 @@ def _known_outcome(
     return kept
 
 
-def _changed(exercise: Exercise, inputs: tuple[Any, ...], seed: int) -> tuple[int, ...]:
-    """Return which inputs are not any more what they were."""
-    pairs = zip(inputs, _draw(exercise, seed), strict=True)
-    return tuple(n for n, pair in enumerate(pairs) if _differ(*pair))
+def _changed(
+    exercise: Exercise, inputs: tuple[Any, ...], seed: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return which inputs are not any more what they were, and which are but for rounding."""
+    pairs = [*zip(inputs, _draw(exercise, seed), strict=True)]
+    changed = tuple(n for n, pair in enumerate(pairs) if _differ(*pair))
+    rounded = (n for n, pair in enumerate(pairs) if n not in changed and _is_rounded(*pair))
+    return changed, tuple(rounded)
+
+
+def _is_rounded(left: Any, right: Any) -> bool:
+    """Whether two tensors that pass for the same differ in a last digit."""
+    return isinstance(left, Tensor) and bool(((left != right) & (left == left)).any())
 
 
 def _draw(exercise: Exercise, seed: int) -> tuple[Any, ...]:
@@ -287,9 +309,13 @@ def _names_of_inputs(exercise: Exercise, answer: Any) -> tuple[str, ...]:
 
 
 def _in_place(actual: "Outcome", position: int) -> str:
-    known = position < len(actual.names)
-    name = f"its argument {actual.names[position]}" if known else f"its argument {position + 1}"
+    name = _name_of_input(actual, position)
     return f"your code changes {name} in place; compute a new tensor, or work on a clone()"
+
+
+def _name_of_input(actual: "Outcome", position: int) -> str:
+    known = position < len(actual.names)
+    return f"its argument {actual.names[position] if known else position + 1}"
 
 
 def _lengths(inputs: Any) -> frozenset[int]:
@@ -369,11 +395,15 @@ class _Writer(io.TextIOBase):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an answer gives, which inputs it has changed, and what these are called."""
+    """What an answer gives, which inputs it has changed, and what these are called.
+
+    Those that are `rounded` it has changed and brought back, but for their last digits.
+    """
 
     value: Any
     changed: tuple[int, ...]
     names: tuple[str, ...]
+    rounded: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What `check` says about answers to the exercises of notebook 02."""
 
 import pytest
-from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong
+from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong, reply
 
 NUDGES = """
 gradient = torch.zeros_like(w)
@@ -23,6 +23,19 @@ for i in range(len(w)):
     w[i] = kept
     gradient[i] = (up - down) / (2 * eps)
 return gradient"""
+
+MOVED_BACK = """
+gradient = torch.zeros_like(w)
+for i in range(len(w)):
+    w[i] += eps
+    up = f(w)
+    w[i] -= 2 * eps
+    gradient[i] = (up - f(w)) / (2 * eps)
+    w[i] += eps
+return gradient"""
+
+COPIES = "    up, down = w.clone(), w.clone()\n"
+ONCE = NUDGES.replace(COPIES, "").replace("for i", f"{COPIES.strip()}\nfor i")
 
 RIGHT = [
     ("2.1", "2"),
@@ -70,7 +83,13 @@ WRONG = [
     ("2.2", "return torch.where(h >= 0, grad, slope * grad)", "at exactly 0 the whole"),
     ("2.2", "return grad * ((h > 0) + slope * (h < 0))", "at exactly 0 nothing"),
     ("2.2", "return torch.where(h < 0, grad, slope * grad)", "the two sides are exchanged"),
-    ("2.2", "return torch.where(h > slope * h, grad, slope * grad)", "for a slope above 1"),
+    ("2.2", "mask = (h > 0).int()\nmask[h <= 0] = slope\nreturn grad * mask", "whole numbers"),
+    ("2.2", "mask = h > 0\nmask[~mask] = slope\nreturn grad * mask", "True and False"),
+    ("2.2", "return grad if (h > 0).any() else slope * grad", "decide entry by entry"),
+    ("2.2", "return grad if (h > 0).all() else slope * grad", "decide entry by entry"),
+    ("2.2", "return grad if h.sum() > 0 else slope * grad", "decide entry by entry"),
+    ("2.5", MOVED_BACK.replace("    w[i] += eps\nr", "    w[i] += 2 * eps\nr"), "argument w in pl"),
+    ("2.5", ONCE, "a nudge of zeros or a copy of `w`"),
     ("2.2", "return torch.maximum(grad, slope * grad)", "the sign of the gradient"),
     ("2.2", "return torch.where(h > 0, grad, slope * h)", "multiply `grad` by `slope`"),
     ("2.2", "return torch.where(h > 0, h, slope * h)", "that is the forward pass"),
@@ -159,6 +178,23 @@ WRONG = [
 @pytest.mark.parametrize(("number", "answer"), RIGHT)
 def test_right(number, answer):
     assert_right(number, answer)
+
+
+REMARKED = [
+    ("2.2", "return grad.mul(h.sign().clamp(min=slope))", "for one above 1 it gives something"),
+    ("2.2", "return grad * torch.clamp(h.sign(), slope, 1)", "for one above 1 it gives something"),
+    ("2.2", "return torch.where(h > slope * h, grad, slope * grad)", "for one above 1"),
+    ("2.5", MOVED_BACK, "comes back but for rounding; keep the number and put it back"),
+]
+
+
+@pytest.mark.parametrize(("number", "answer", "words"), REMARKED)
+def test_right_with_a_remark(number, answer, words):
+    assert_right(number, answer, words)
+
+
+def test_what_holds_for_every_slope_gets_no_remark():
+    assert "remark" not in reply("2.2", "return torch.where(h > 0, grad, slope * grad)")
 
 
 @pytest.mark.parametrize(("number", "answer", "words"), WRONG)
