@@ -381,9 +381,31 @@ def _sigmoids(answer: Any, x: Tensor, grad_y: Tensor) -> dict[str, Any]:
 def _quotients(answer: Any, a: Tensor, b: Tensor, grad_y: Tensor) -> dict[str, Any]:
     tensors = {"a": a, "b": b}
     outcome = _called(answer, tensors, (), grad_y)
+    for name, other in _NO_QUOTIENTS.items():
+        if difference(outcome.get("the output"), other(a, b)) is None:
+            return {"the output": name}
     if _is_right(outcome, Divide, tensors, (), grad_y):
         outcome |= _more(answer, tensors, (), grad_y, changing=("a", "b"))
     return outcome
+
+
+_NO_QUOTIENTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "b / a": lambda a, b: b / a,
+    "a // b": lambda a, b: a // b,
+    "a / b, rounded": lambda a, b: (a / b).round(),
+    "a / b, cut off": lambda a, b: (a / b).trunc(),
+    "a * b": lambda a, b: a * b,
+}
+
+
+def _divide_as(name: str) -> type[Function]:
+    """Return a division whose forward gives something else."""
+
+    def forward(ctx, a, b):
+        Divide.forward(ctx, a, b)
+        return _NO_QUOTIENTS[name](a, b)
+
+    return _but(Divide, forward=forward)
 
 
 def _clippings(answer: Any, x: Tensor, bound: float, grad_y: Tensor) -> dict[str, Any]:
@@ -508,20 +530,20 @@ def _more(
     changing: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Let other calls, and changes of an input in place, come between forward and backward."""
-    right = _gradients(answer, tensors, rest, grad_y, lambda leaves: None)
+    given = answer, tensors, rest, grad_y
+    right = _gradients(*given, lambda leaves: None)
 
     def call_again(leaves: dict[str, Tensor]) -> None:
         answer.apply(*(-2 * leaf for leaf in leaves.values()), *(2 * number for number in rest))
 
-    again = _gradients(answer, tensors, rest, grad_y, call_again)
-    if difference(again, right) is not None:
+    if difference(_gradients(*given, call_again), right) is not None:
         return {"whether another call in between does no harm": False}
-    outcome = {"whether another call in between does no harm": True}
-    for name in changing:
-        late = _gradients(answer, tensors, rest, grad_y, lambda leaves, n=name: leaves[n].mul_(-2))  # type: ignore[misc]
-        if late is not None and difference(late, right) is not None:
-            return outcome | {"whether changes of the inputs in between do no harm": False}
-    return outcome | {"whether changes of the inputs in between do no harm": True}
+    late = [_gradients(*given, lambda leaves, n=name: leaves[n].mul_(-2)) for name in changing]  # type: ignore[misc]
+    harmed = any(found is not None and difference(found, right) is not None for found in late)
+    return {
+        "whether another call in between does no harm": True,
+        "whether changes of the inputs in between do no harm": not harmed,
+    }
 
 
 def _gradients(
@@ -992,6 +1014,11 @@ Derive it, then write `Sigmoid` so that forward saves the *output*.""",
                 "backward passes on what arrives; multiply it by the derivative.",
             ),
             Wrong(_returns_nothing(Sigmoid), _NOTHING),
+            Wrong(
+                _returns_a_list(Sigmoid),
+                "backward returns a list, which PyTorch does not take: return the gradient itself,"
+                " without brackets.",
+            ),
         ),
         hints=(
             "Differentiate 1 / (1 + e⁻ˣ) by the chain rule, then look for y in what you get.",
@@ -1136,8 +1163,23 @@ both gradients, with the sign of each. What backward needs of `a` and `b` goes t
                 "2b is the derivative of b²; below the line belongs b² itself.",
             ),
             Wrong(
-                _but(Divide, forward=lambda ctx, a, b: Divide.forward(ctx, b, a)),
-                "a and b are exchanged: forward returns a / b.",
+                _divide_as("b / a"),
+                "forward is upside down: it returns b / a, and a / b is asked for.",
+            ),
+            *wrongs(
+                "forward rounds the quotients to whole numbers; `/` alone leaves them as they are.",
+                *map(_divide_as, ("a // b", "a / b, rounded", "a / b, cut off")),
+            ),
+            Wrong(_divide_as("a * b"), "forward multiplies a by b; it should divide."),
+            Wrong(
+                _divide(lambda a, b, grad: (grad / b, -grad * a / b**3)),
+                "the gradient of b is divided by b once too often. If you keep y = a / b, that has"
+                " a b below the line already: one more, `y / b`, makes a / b².",
+            ),
+            *wrongs(
+                "in the gradient of b, a comes twice: y = a / b has it already.",
+                _divide(lambda a, b, grad: (grad / b, -grad * a * (a / b) / b**2)),
+                _divide(lambda a, b, grad: (grad / b, -grad * a * (a / b) / b)),
             ),
         ),
         hints=(

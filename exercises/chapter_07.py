@@ -111,6 +111,61 @@ class _Backwards(Deep):
         return x
 
 
+class _FirstOverAndOver(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in self.layers:
+            x = self.layers[0](x).relu()
+        return x
+
+
+class _LastOverAndOver(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in self.layers:
+            x = self.layers[-1](x).relu()
+        return x
+
+
+class _Residual(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = x + layer(x).relu()
+        return x
+
+
+class _ResidualInside(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = (x + layer(x)).relu()
+        return x
+
+
+class _InputAdded(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + super().forward(x)
+
+
+class _OutputsAdded(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        outputs = []
+        for layer in self.layers:
+            outputs.append(x := layer(x).relu())
+        return torch.stack(outputs).sum(dim=0)
+
+
+class _FirstSkipped(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in [*self.layers][1:]:
+            x = layer(x).relu()
+        return x
+
+
+class _LastSkipped(Deep):
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in [*self.layers][:-1]:
+            x = layer(x).relu()
+        return x
+
+
 class _OneMoreLayer(Deep):
     def __init__(self, width: int, depth: int) -> None:
         super().__init__(width, depth + 1)
@@ -403,14 +458,26 @@ def _parameters_and_output(
         own["bias"].copy_(shifts)
     x = x.clone().requires_grad_()
     found["the output with another weight and bias"] = output = layer(x)
-    slopes = gradients(output, [own["weight"], own["bias"], x])
-    names = "the gradient of weight", "the gradient of bias", "the gradient of the input"
-    found |= dict(zip(names, slopes, strict=True))
+    found |= _slopes(output, x, factors, shifts, own)
     with _Watching() as watching:
         found["the output for a single row"] = layer(x[:1].detach())
     found["whether another function standardises"] = watching.seen
     found["the output for a row of equal numbers"] = layer(x[:2].detach() * 0 + 3)
     return found
+
+
+def _slopes(
+    output: Any, x: Tensor, factors: Tensor, shifts: Tensor, own: dict[str, nn.Parameter]
+) -> dict[str, Any]:
+    """Return the gradients; of the input's, if it alone is not right, only that."""
+    names = "the gradient of weight", "the gradient of bias", "the gradient of the input"
+    slopes = dict(zip(names, gradients(output, [own["weight"], own["bias"], x]), strict=True))
+    copies = [tensor.detach().clone().requires_grad_() for tensor in (factors, shifts, x)]
+    right = _normed(copies[2]) * copies[0] + copies[1]
+    wanted = dict(zip(names, gradients(right, copies), strict=True))
+    off = [name for name in names if difference(slopes[name], wanted[name]) is not None]
+    is_there = slopes[names[2]] is not None and difference(output, right) is None
+    return slopes | ({names[2]: "not all of it"} if is_there and off == [names[2]] else {})
 
 
 class _Watching(TorchFunctionMode):
@@ -591,22 +658,28 @@ def _state(model: nn.Module) -> list[bool]:
     return flags + [module.training for module in model.modules()]
 
 
+def _tied(width: int) -> nn.Module:
+    """Return two layers that share their weight."""
+    first, second = nn.Linear(width, 3), nn.Linear(width, 3)
+    second.weight = first.weight
+    return nn.Sequential(first, second)
+
+
 def _models_to_count(generator: Generator) -> tuple[Any, ...]:
     """Return models by name, from a single layer to one in which everything comes together."""
     width = in_turn(generator, 4, 12)
-    tied, shared, frozen = nn.Linear(width, 3), nn.Linear(width, width), nn.Linear(width, 3)
-    tied_to, owner = nn.Linear(width, 3), nn.Sequential(nn.Linear(2, width))
-    twice, norm = nn.Sequential(shared, nn.ReLU(), shared), nn.BatchNorm1d(5).eval()
-    tied_to.weight = tied.weight
+    tied, frozen, owner = _tied(width), nn.Linear(width, 3), nn.Sequential(nn.Linear(2, width))
+    shared, norm = nn.Linear(width, width), nn.BatchNorm1d(5).eval()
     frozen.weight.requires_grad_(False)
     owner.register_parameter("scale", nn.Parameter(torch.ones(17)))
+    twice = nn.Sequential(shared, nn.ReLU(), shared)
     inner = nn.Sequential(nn.ReLU(), nn.Sequential(nn.Linear(2, width), nn.LayerNorm(width)))
     models: dict[str, nn.Module] = {
         f"nn.Linear(2, {width})": nn.Linear(2, width),
         f"nn.Linear({width}, 3) with a frozen weight": frozen,
         f"nn.ReLU() and a net of nn.Linear(2, {width}) and nn.LayerNorm({width})": inner,
         f"a net with one nn.Linear({width}, {width}) at two places": twice,
-        f"two layers nn.Linear({width}, 3) with one weight": nn.Sequential(tied, tied_to),
+        f"two layers nn.Linear({width}, 3) with one weight": tied,
         f"two layers nn.LayerNorm({width})": nn.Sequential(*map(nn.LayerNorm, (width, width))),
         f"nn.Linear({width}, 5) and nn.BatchNorm1d(5)": nn.Sequential(nn.Linear(width, 5), norm),
         f"nn.Linear(2, {width}) in a net with 17 numbers of its own": owner,
@@ -715,6 +788,10 @@ EXERCISES = (
         examples=(
             "[tuple(p.shape) for p in Deep(2, 3).parameters()]",
             "sorted(tuple(t.shape) for t in Deep(2, 3).state_dict().values())",
+            "net = Deep(1, 2)\n"
+            "for n, parameter in enumerate(net.parameters()):\n"
+            "    parameter.data.fill_(n + 1)\n"
+            "net(torch.tensor([[1.0], [-9.0]]))",
         ),
         wrong=(
             Wrong(
@@ -750,6 +827,29 @@ EXERCISES = (
                 "the output is that of the last layer alone: each layer must go on with what the "
                 "one before it gave.",
             ),
+            Wrong(
+                _FirstOverAndOver,
+                "the first layer is used over and over, and the others never: call the layer of "
+                "each round, `layer(x)`.",
+            ),
+            Wrong(
+                _LastOverAndOver,
+                "the last layer is used over and over, and the others never: call the layer of "
+                "each round, `layer(x)`.",
+            ),
+            *wrongs(
+                "in each round x is added to what the layer gives; the layer's output alone goes "
+                "on to the next.",
+                _Residual,
+                _ResidualInside,
+            ),
+            Wrong(_InputAdded, "the net's input is added to its output; the output alone is it."),
+            Wrong(
+                _OutputsAdded,
+                "the outputs of all layers are added up; the last one's alone is the net's.",
+            ),
+            Wrong(_FirstSkipped, "`forward` does not use the first layer."),
+            Wrong(_LastSkipped, "`forward` does not use the last layer."),
             Wrong(_Backwards, "the layers are used from the last to the first."),
             Wrong(_ReLUBefore, "the ReLU comes before each layer; it should come after it."),
             Wrong(
@@ -910,7 +1010,8 @@ EXERCISES = (
             Wrong(
                 _StatisticsDetached,
                 "the output is right, but the gradient of the input is not: mean and variance "
-                "depend on x as well, so leave them on the record.",
+                "depend on x as well, so leave them on the record, without `detach`, `.data` or "
+                "`no_grad`, like x itself.",
             ),
             Wrong(
                 _PyTorchsOwn,

@@ -86,6 +86,8 @@ class LeakyReLU(Function):
         (x,) = ctx.saved_tensors
         return torch.where(x > 0, grad_y, ctx.slope * grad_y), None"""
 
+QUOTIENT_KEPT = "y = a / b; ctx.save_for_backward(y, b); return y"
+
 RIGHT = [
     ("4.1", "0"),
     ("4.1", "'zero'"),
@@ -107,6 +109,8 @@ RIGHT = [
         ),
     ),
     ("4.4", divide_back("1 / b * grad_y, -a / b.square() * grad_y")),
+    ("4.4", divide_back("grad_y / b, -grad_y * a / b**2, None")),
+    ("4.3", sigmoid_back("grad_y * y * (1 - y), None")),
     ("4.5", clip("ctx.bound = bound; return x")),
     ("4.5", clip("ctx.bound = bound; return x.view_as(x)")),
     ("4.5", clip_back("torch.clip(grad_y, min=-ctx.bound, max=ctx.bound), None")),
@@ -272,7 +276,26 @@ WRONG = [
         divide_back("(grad_y / b).sum(), (-grad_y * a / b**2).sum()"),
         "invalid gradient at index 0",
     ),
-    ("4.4", divide("ctx.save_for_backward(a, b); return b / a"), "in the output"),
+    ("4.4", divide("ctx.save_for_backward(a, b); return b / a"), "upside down"),
+    ("4.4", divide("ctx.save_for_backward(b, a); return b / a"), "upside down"),
+    (
+        "4.4",
+        divide(
+            "ctx.save_for_backward(a, b); return b / a",
+            "a, b = ctx.saved_tensors; return -grad_y * b / a**2, grad_y / a",
+        ),
+        "upside down",
+    ),
+    ("4.4", divide("ctx.save_for_backward(a, b); return a // b"), "rounds the quotients"),
+    ("4.4", divide("ctx.save_for_backward(a, b); return a * b"), "forward multiplies a by b"),
+    ("4.4", divide("ctx.save_for_backward(a, b); return a - b"), "in the output"),
+    (
+        "4.4",
+        divide(QUOTIENT_KEPT, "y, b = ctx.saved_tensors; return grad_y / b, -grad_y * y / b**2"),
+        "y = a / b, that has a b below the line already",
+    ),
+    ("4.4", divide_back("[grad_y / b, -grad_y * a / b**2]"), "backward returns a list"),
+    ("4.3", sigmoid_back("[grad_y * y * (1 - y)]"), "a list, which PyTorch does not take"),
     ("4.5", clip("ctx.bound = bound; return x.clamp(-bound, bound)"), "forward clips x"),
     ("4.5", clip_back("grad_y, None"), "comes through as it arrived"),
     ("4.5", clip_back("grad_y.clamp(max=ctx.bound), None"), "large negative entries get through"),

@@ -20,6 +20,17 @@ return layer
 TARGET = "C = logits.shape[1]\ntarget = (1 - smoothing) * F.one_hot(labels, C) + smoothing / C\n"
 GRAPH = "no gradient leads back to the logits"
 
+AS_A_CLASS = """
+class From(nn.Linear):
+    def __init__(self, w, b):
+        super().__init__(*w.shape, dtype=w.dtype)
+        with torch.no_grad():
+            self.weight.copy_(w.T)
+            self.bias.copy_(b)
+
+linear_from = From
+"""
+
 RIGHT = [
     ("5.1", "'1,654'"),
     ("5.1", "'630 + 900 + 124'"),
@@ -131,6 +142,12 @@ WRONG = [
 @pytest.mark.parametrize(("number", "answer"), RIGHT)
 def test_right_answers(number, answer):
     assert_right(number, answer)
+
+
+def test_a_class_may_stand_for_a_function():
+    assert_right("5.2", AS_A_CLASS, "linear_from is a class here, which does for a function")
+    assert_wrong("5.2", AS_A_CLASS.replace("w.T", "w"), "but the weight is not transposed")
+    assert_wrong("5.2", AS_A_CLASS.replace("w, b)", "w)"), "must take 2 arguments (w, b), got (w)")
 
 
 @pytest.mark.parametrize(("number", "answer", "words"), WRONG)

@@ -131,6 +131,23 @@ WRONG = [
     ("7.3", standardised(ROWS.replace("square().mean", "square().sum")), "take their mean"),
     ("7.3", standardised(ROWS.replace("* self", "@ self"), BOTH.replace("ones(", "ones(5, ")),
         "in the weight of a new layer: expected shape (5,), got (5, 5)"),
+    ("7.2", deep(forward=LOOP.replace("= layer", "= x + layer")), "in each round x is added to"),
+    ("7.2", deep(forward=LOOP.replace("layer(x)", "(x + layer(x))")), "in each round x is added"),
+    ("7.2", deep(forward=LOOP.replace("= layer(", "= self.layers[0](")), "first layer is used"),
+    ("7.2", deep(forward=LOOP.replace("= layer(", "= self.layers[-1](")), "last layer is used"),
+    ("7.2", deep(forward=f"start = x\n{LOOP} + start"), "the net's input is added to its output"),
+    ("7.2", deep(forward=LOOP.replace("layers:", "layers[1:]:")), "does not use the first layer"),
+    ("7.2", deep(forward=LOOP.replace("layers:", "layers[:-1]:")), "does not use the last layer"),
+    ("7.2", deep(forward=LOOP.replace("relu", "tanh")), "should give [[13], [4]]"),
+    *(
+        ("7.3", standardised(ROWS.replace(old, new)), "leave them on the record")
+        for old, new in (
+            ("x.mean(dim=1, keepdim=True)", "x.mean(dim=1, keepdim=True).detach()"),
+            ("d.square()", "d.detach().square()"),
+            ("(var + 1e-5)", "(var.data + 1e-5)"),
+            ("return d", "return d.detach()"),
+        )
+    ),
     ("7.3", standardised(f"x = x.detach()\n{ROWS}"), "no gradient reaches the input"),
     ("7.3", standardised(f"self.weight.data.fill_(1)\n{ROWS}"), "with another weight and bias"),
     ("7.3", standardised(ROWS.replace("self.weight", "self.weight.data")),
