@@ -767,6 +767,7 @@ EXERCISES = (
             "max_pool_backward(torch.tensor([[5.0]]), torch.tensor([[1.0, 2.0], [4.0, 3.0]]))",
             "x = torch.tensor([[-4.0, -3.0, 0.1, 0.2], [-2.0, -1.0, -1.0, -2.0]])\n"
             "max_pool_backward(torch.tensor([[5.0, 7.0]]), x)",
+            "max_pool_backward(torch.tensor([[-5.0]]), torch.tensor([[1.0, 2.0], [4.0, 3.0]]))",
         ),
         wrong=(
             Wrong(

@@ -92,6 +92,15 @@ class _NoSuper(nn.Module):
         self.p = 0.5
 
 
+class _ThrownOnce(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.is_mirrored = bool(torch.rand(()) < 0.5)
+
+    def forward(self, images):
+        return images.flip(-1) if self.training and self.is_mirrored else images
+
+
 class _HalfOfEveryBatch(nn.Module):
     def forward(self, images):
         if not self.training:
@@ -271,6 +280,9 @@ def _each_picture(logits, labels, k):
 # What is compared ---------------------------------------------------------------------------------
 
 
+_EVERY, _NO = "every picture mirrored", "no picture mirrored"
+
+
 def _behaviour(layer_class: Any, images: Tensor) -> dict[str, str]:
     """Say in words what a layer does to pictures in its two modes; the last pass may change them.
 
@@ -281,6 +293,8 @@ def _behaviour(layer_class: Any, images: Tensor) -> dict[str, str]:
         return {"__init__": "does not call super().__init__()"}
     layer.train()
     trained = _in_words([layer(images.clone()) for _ in range(20)], images)
+    if trained in (_EVERY, _NO) and _differs(layer_class, images):
+        return {"training mode": "all pictures mirrored, or none, by the coin of `__init__`"}
     single = ""
     if trained.startswith("about half"):
         single = _in_words([layer(images[:1].clone()) for _ in range(30)], images[:1])
@@ -290,6 +304,12 @@ def _behaviour(layer_class: Any, images: Tensor) -> dict[str, str]:
     layer(images)
     found = {"training mode": trained, "eval()": evaluated}
     return found | {"training mode, with one picture": single}
+
+
+def _differs(layer_class: Any, images: Tensor) -> bool:
+    """Whether one new layer mirrors all pictures, and another one none."""
+    layers = [layer_class().train() for _ in range(20)]
+    return len({_in_words([layer(images.clone())], images) for layer in layers}) > 1
 
 
 def _in_words(outputs: list[Any], images: Tensor) -> str:
@@ -332,7 +352,7 @@ def _mixed_in_words(batches: Tensor, images: Tensor) -> str:
 
 def _share_in_words(mirrored: Tensor) -> str:
     if mirrored.all() or not mirrored.any():
-        return f"{'every' if mirrored.any() else 'no'} picture mirrored"
+        return _EVERY if mirrored.any() else _NO
     if (mirrored == mirrored[:, :1]).all():
         return "all pictures of a batch mirrored, or none"
     if (mirrored == mirrored[:1]).all():
@@ -545,6 +565,11 @@ class RandomMirror(nn.Module):
                 _SameOnes,
                 "the same places of the batch are mirrored in every pass. Draw anew in each call"
                 " of `forward`.",
+            ),
+            Wrong(
+                _ThrownOnce,
+                "the coin is thrown once and for all, in `__init__`: such a layer mirrors all"
+                " pictures as long as it lives, or none. Throw in `forward`, for each picture.",
             ),
             Wrong(
                 _NoSuper,

@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from exercises.differences import describe
-from exercises.exercise import Exercise, Wrong, in_turn
+from exercises.exercise import Exercise, Wrong, in_turn, wrongs
 
 State = dict[str, Tensor]
 
@@ -176,6 +176,28 @@ def _nothing_below_one(model: nn.Module, train_epoch: Any, validate: Any, epochs
     return best
 
 
+def _nothing_at_zero(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+    best_accuracy, best = 0.0, {}
+    for _ in range(epochs):
+        train_epoch(model)
+        accuracy = validate(model)
+        if accuracy > best_accuracy:
+            best_accuracy, best = accuracy, copy.deepcopy(model.state_dict())
+    return best
+
+
+def _none_at_zero(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> Any:
+    return _nothing_at_zero(model, train_epoch, validate, epochs) or None
+
+
+def _other_numbers(dtype: torch.dtype) -> Callable[..., State]:
+    def keep(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+        best = train_and_keep_best(model, train_epoch, validate, epochs)
+        return {name: tensor.to(dtype) for name, tensor in best.items()}
+
+    return keep
+
+
 def _the_model(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> nn.Module:
     return model
 
@@ -204,7 +226,7 @@ def _kept_state(answer: Any, start: float, accuracies: list[float]) -> Any:
     _one_epoch(model)
     if not isinstance(best, dict):
         return None if best is None else {"what comes back": _kind(best)}
-    return {
+    found = {
         "what comes back": "a dictionary",
         "whose state it is": at_once,
         "whose state it is, looked at after one more epoch": _epoch_of(best, start),
@@ -212,7 +234,36 @@ def _kept_state(answer: Any, start: float, accuracies: list[float]) -> Any:
         "the bias, looked at after one more epoch": best.get("0.bias"),
         "the running mean, looked at after one more epoch": best.get("1.running_mean"),
         "how often it trained": course.trained,
+        "the dtypes of its entries": {n: _dtype(tensor) for n, tensor in best.items()},
     }
+    return found | (_special(answer) if at_once == _best_epoch(accuracies) else {})
+
+
+def _best_epoch(accuracies: list[float]) -> str:
+    return f"that of epoch {accuracies.index(max(accuracies)) + 1}"
+
+
+def _special(answer: Any) -> dict[str, Any]:
+    """Return what is kept where every accuracy is 0, and the dtypes of a model in float64."""
+    entries = {}
+    for accuracies in ([0.0], [0.0, 0.0, 0.0]):
+        course, model = _Course(accuracies), nn.Linear(2, 1).double()
+        entries[len(accuracies)] = answer(
+            model, lambda _, course=course: course.count(), course.validate, len(accuracies)
+        )
+    names = {n: list(best) if isinstance(best, dict) else best for n, best in entries.items()}
+    kept = entries[3] if isinstance(entries[3], dict) else {}
+    return {
+        "the names of its entries if every accuracy is 0": names[3],
+        "the names of its entries if the only accuracy is 0": names[1],
+        "the dtypes of its entries if the model is in float64": {
+            name: _dtype(tensor) for name, tensor in kept.items()
+        },
+    }
+
+
+def _dtype(tensor: Any) -> str:
+    return str(getattr(tensor, "dtype", "none")).removeprefix("torch.")
 
 
 def _kind(best: Any) -> str:
@@ -239,8 +290,11 @@ class _Course:
         self.accuracies = accuracies
         self.trained = 0
 
-    def train_epoch(self, model: nn.Module) -> None:
+    def count(self) -> None:
         self.trained += 1
+
+    def train_epoch(self, model: nn.Module) -> None:
+        self.count()
         _one_epoch(model)
 
     def validate(self, _: nn.Module) -> float:
@@ -825,6 +879,17 @@ EXERCISES = (
                 _as_lists,
                 "the numbers are those of the best epoch, but they are lists; "
                 "`load_state_dict` takes tensors: `clone()` makes copies of them.",
+            ),
+            *wrongs(
+                "where every accuracy is 0, no epoch is kept: let `best_accuracy` begin below "
+                "every accuracy, with -1.0, or keep an epoch that equals the best (`>=`).",
+                *(_nothing_at_zero, _none_at_zero),
+            ),
+            *wrongs(
+                "the entries do not keep their dtypes: a state holds whole numbers as well "
+                "(`num_batches_tracked`), and a model's may be float64. Copy each as it is: "
+                "`clone()`, without a dtype.",
+                *map(_other_numbers, (torch.float32, torch.float64, torch.float16)),
             ),
             Wrong(_the_model, "you return a model; the state alone was asked for, a dictionary."),
             Wrong(

@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from exercises.differences import difference
-from exercises.exercise import Exercise, Wrong, in_turn
+from exercises.exercise import Exercise, Wrong, in_turn, wrongs
 
 # 14.1 --------------------------------------------------------------------------------------------
 
@@ -184,9 +184,40 @@ def _last_alone(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
     return _seconds(run, synchronize, clock, repeats, True)[-1]
 
 
-def _warm_up_not_awaited(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+def _warm_up_not_awaited(pick: Callable[[list[float]], float], in_time: bool) -> Callable[..., Any]:
+    """Return a stopwatch whose first time has the warm-up's rest in it.
+
+    Args:
+        pick: takes the middle of the times.
+        in_time: whether the warm-up is waited for, but when the clock runs already.
+    """
+
+    def timed(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
+        def wait_and_run() -> None:
+            synchronize()
+            run()
+
+        run()
+        one = wait_and_run if in_time else run
+        return pick(_seconds(one, synchronize, clock, repeats, False))
+
+    return timed
+
+
+_NOT_AWAITED = tuple(
+    _warm_up_not_awaited(pick, in_time)
+    for pick in (
+        statistics.median,
+        statistics.median_low,
+        statistics.median_high,
+    )
+    for in_time in (False, True)
+)
+
+
+def _never_waited(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
     run()
-    return statistics.median(_seconds(run, synchronize, clock, repeats, False))
+    return statistics.median(_seconds(run, lambda: None, clock, repeats, False))
 
 
 def _without_the_launch(run: Any, synchronize: Any, clock: Any, repeats: int) -> float:
@@ -267,18 +298,41 @@ class _QueueDevice:
 
 
 def _timed(answer: Any, durations: list[float], repeats: int) -> Any:
-    """Return what comes back of which runs, with a slow one at the end, of an even number."""
+    """Return what comes back, also of an even number of runs and if the last is slow.
+
+    If all that is right, a few short lists follow in which the first run that counts decides.
+    """
     device, other = _QueueDevice(durations), _QueueDevice(_slow_at_the_end(durations, repeats))
-    seconds, more = (
-        answer(each.run, each.synchronize, each.clock, repeats) for each in (device, other)
-    )
+    seconds, more = (_on(each, answer, repeats) for each in (device, other))
     if device.readings == 0 and device.calls and isinstance(seconds, float):
         return "another clock was read"
-    return {
+    found = {
         "how often run() was called": device.calls,
         "what comes back": seconds,
         "what comes back if the last run is slow": more,
         "what comes back if `repeats` is even": _of_an_even_number(answer, durations, repeats - 1),
+    }
+    if difference(seconds, _on(_QueueDevice(durations), time_rightly, repeats)) is None:
+        found |= _of_few(answer)
+    return found
+
+
+def _on(device: "_QueueDevice", stopwatch: Any, repeats: int) -> Any:
+    return stopwatch(device.run, device.synchronize, device.clock, repeats)
+
+
+def _of_few(answer: Any) -> dict[str, Any]:
+    """Return what comes back of three runs, of one and of two, the first of which is the fastest.
+
+    A warm-up that reaches into it makes it the slowest.
+    """
+    few = [9.0, 1.0, 2.0, 3.0, 4.0]
+    return {
+        "what comes back if the first run that counts is the fastest": _on(
+            _QueueDevice(few), answer, 3
+        ),
+        "what comes back if `repeats` is 1": _on(_QueueDevice(few), answer, 1),
+        "what comes back if `repeats` is 2": _of_an_even_number(answer, few, 2),
     }
 
 
@@ -286,8 +340,7 @@ def _of_an_even_number(answer: Any, durations: list[float], repeats: int) -> Any
     """Return what comes back, or for any value between the two in the middle what is right."""
 
     def timed(stopwatch: Any) -> Any:
-        device = _QueueDevice(durations)
-        return stopwatch(device.run, device.synchronize, device.clock, repeats)
+        return _on(_QueueDevice(durations), stopwatch, repeats)
 
     came = timed(answer)
     try:
@@ -454,6 +507,49 @@ def _by_chunk_not_weighted(model: nn.Module, images: Tensor, labels: Tensor, siz
     _mean_of_means(model, images, labels, -(-len(images) // size))
 
 
+def _with_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., None]:
+    """Return an answer with another loss than that of the prompt."""
+
+    def accumulate_it(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+        model.zero_grad()
+        for part, answers in zip(images.split(size), labels.split(size), strict=True):
+            (loss(model(part), answers) * len(part) / len(images)).backward()
+
+    return accumulate_it
+
+
+def _upside_down(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (F.cross_entropy(model(part), answers) * len(images) / len(part)).backward()
+
+
+def _labels_of_the_first(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part in images.split(size):
+        loss = F.cross_entropy(model(part), labels[: len(part)])
+        (loss * len(part) / len(images)).backward()
+
+
+def _labels_of_the_first_not_weighted(
+    model: nn.Module, images: Tensor, labels: Tensor, size: int
+) -> None:
+    model.zero_grad()
+    for part in images.split(size):
+        F.cross_entropy(model(part), labels[: len(part)]).backward()
+
+
+def _pictures_of_the_first(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for answers in labels.split(size):
+        loss = F.cross_entropy(model(images[: len(answers)]), answers)
+        (loss * len(answers) / len(images)).backward()
+
+
+def _left_in_eval(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    accumulate(model.eval(), images, labels, size)
+
+
 class _Kept:
     """What a graph keeps of a part of the batch, as long as it is alive."""
 
@@ -514,6 +610,8 @@ def _left_behind(
         "the pictures that went through the model at once": _within(size, model.largest),
         "the pictures that graphs keep alive": _within(size, model.most),
         "the weights": "as before" if is_same else "changed",
+        "the model's mode": "training" if model.training else "eval",
+        "what trains": [name for name, p in model.named_parameters() if p.requires_grad],
     }
 
 
@@ -736,17 +834,24 @@ def _structure(generator: Generator) -> tuple[Any, ...]:
     return (batch,)
 
 
-_TIMED = """\
-times, now, queue = iter([9.0, 3.0, 1.0, 2.0] + [5.0] * 99), [0.0], [0.0]
+_TIMED = tuple(
+    f"""\
+times, now, queue = iter({times} + [5.0] * 99), [0.0], [0.0]
 def run():
     queue[0] += next(times)
 def synchronize():
     now[0], queue[0] = now[0] + queue[0], 0.0
-time_rightly(run, synchronize, lambda: now[0], 3)"""
+time_rightly(run, synchronize, lambda: now[0], {repeats})"""
+    for times, repeats in (
+        ([9.0, 3.0, 1.0, 2.0], 3),
+        ([9.0, 1.0, 2.0, 3.0], 3),
+        ([9.0, 1.0], 1),
+    )
+)
 
 _ACCUMULATED = """\
 model = nn.Linear(2, 2, bias=False)
-nn.init.zeros_(model.weight)
+model.weight.data = torch.tensor([[1.0, 0.0], [0.5, -1.0]])
 model.weight.grad = torch.ones(2, 2)
 images, labels = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 4.0]]), torch.tensor([0, 1, 1])
 accumulate(model, images, labels, 2)
@@ -899,20 +1004,21 @@ EXERCISES = (
                 "you read a clock of your own. The device lives in the time of `clock()`: call "
                 "that.",
             ),
-            Wrong(
-                _warm_up_not_awaited,
-                "the warm-up is still running when the first time is taken: call `synchronize()` "
-                "after it as well.",
+            *wrongs(
+                "the warm-up's work ends in the first timed run: wait after it too, with "
+                "`synchronize()` before the clock starts.",
+                *_NOT_AWAITED,
             ),
             Wrong(
                 _without_the_launch,
                 "you read the clock after `run()`, so that its launch is not counted; read it "
                 "before.",
             ),
-            Wrong(
-                _waited_for_too_late,
+            *wrongs(
                 "you time how fast work can be put into the queue; wait with `synchronize()` "
-                "after `run()`, before you read the clock.",
+                "after `run()`, before you read the clock. (Without its parentheses it is not "
+                "called.)",
+                *(_waited_for_too_late, _never_waited),
             ),
             Wrong(
                 _waited_too_early,
@@ -976,7 +1082,7 @@ EXERCISES = (
         ),
         inputs=_durations,
         probe=_timed,
-        examples=(_TIMED,),
+        examples=_TIMED,
         typical={"repeats": (3, 5, 10, 20, 100)},
     ),
     Exercise(
@@ -1068,6 +1174,37 @@ EXERCISES = (
             Wrong(
                 _a_sum,
                 "that is the gradient of the sum of the losses; the mean has one N-th of it.",
+            ),
+            Wrong(
+                _upside_down,
+                "your weight is upside down: a part has the share `len(part) / len(images)` of "
+                "the pictures.",
+            ),
+            *wrongs(
+                "every part is compared with the first labels; split `labels` as you split "
+                "`images`.",
+                *(_labels_of_the_first, _labels_of_the_first_not_weighted),
+            ),
+            Wrong(
+                _pictures_of_the_first,
+                "the first pictures go through the model again and again; split `images` as you "
+                "split `labels`.",
+            ),
+            *wrongs(
+                "`F.nll_loss` wants the logarithms of probabilities, as `log_softmax(1)` gives "
+                "them; `F.cross_entropy` takes the logits themselves.",
+                _with_loss(F.nll_loss),
+                _with_loss(lambda logits, labels: F.nll_loss(logits.softmax(1), labels)),
+            ),
+            Wrong(
+                _with_loss(lambda logits, labels: F.cross_entropy(logits.softmax(1), labels)),
+                "there is one softmax too many: `F.cross_entropy` has one of its own and wants "
+                "the logits.",
+            ),
+            Wrong(
+                _left_in_eval,
+                "the gradient is right, but the model is left in eval mode; leave its mode as it "
+                "is.",
             ),
             Wrong(_first_part_alone, "only the first part is there: is there a loop over all?"),
             Wrong(

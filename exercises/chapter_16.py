@@ -204,6 +204,16 @@ def _convolutions_in_the_group(model: Any, body_rate: float, head_rate: float) -
     return groups
 
 
+def _of_a_copy(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    return parameter_groups(copy.deepcopy(model), body_rate, head_rate)
+
+
+def _of_a_copy_and_frozen(model: Any, body_rate: float, head_rate: float) -> list[Group]:
+    groups = _of_a_copy(model, body_rate, head_rate)
+    parameter_groups(model, body_rate, head_rate)
+    return groups
+
+
 def _a_group_for_each(model: Any, body_rate: float, head_rate: float) -> list[Group]:
     groups = parameter_groups(model, body_rate, head_rate)
     return [{"params": [p], "lr": group["lr"]} for group in groups for p in group["params"]]
@@ -602,7 +612,7 @@ def _body_frozen(model: Any, classes: int) -> str:
 def _with_head(answer: Any, model: nn.Module, classes: int) -> dict[str, Any]:
     """Return the name, the shapes in the model afterwards, and whether the rest is as before."""
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    name = answer(model, classes)
+    name = _with_a_word_on_depth(answer, model, classes)
     if isinstance(name, nn.Module):  # by its kind: what is in it does not matter
         name = "the model" if name is model else "a layer"
     after = model.state_dict()
@@ -617,6 +627,22 @@ def _with_head(answer: Any, model: nn.Module, classes: int) -> dict[str, Any]:
         ),
         "what trains": sorted(n for n, p in model.named_parameters() if p.requires_grad),
     }
+
+
+def _with_a_word_on_depth(answer: Any, model: nn.Module, classes: int) -> Any:
+    """Return what an answer gives; one that finds no layer is told where there are more."""
+    try:
+        return answer(model, classes)
+    except (UnboundLocalError, IndexError, StopIteration, AttributeError, TypeError) as error:
+        if not any(isinstance(child, nn.Linear) for child in model.children()):
+            error.args = (f"{error}. {_DEEPER}",)
+        raise
+
+
+_DEEPER = (
+    "In this model no linear layer is a child of the model itself; the last one lies deeper: "
+    "`named_modules()` goes through all, `named_children()` and `children()` do not"
+)
 
 
 def _nested_classifier(width: int) -> nn.Module:
@@ -674,6 +700,7 @@ _GROUP_EXAMPLES = (
 model = nn.Sequential()
 for name in ("conv1", "layer1", "layer2", "layer3", "layer4", "fc"):
     model.add_module(name, nn.Linear(2, 2))
+model.layer4 = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
 groups = parameter_groups(model, 0.1, 0.5)
 groups = [(len(list(group["params"])), group["lr"]) for group in groups]
 sorted(groups), [name for name, p in model.named_parameters() if p.requires_grad]""",
@@ -849,6 +876,16 @@ EXERCISES = (
                 _in_eval,
                 "the groups are right, but you changed the model's mode; freezing needs no "
                 "`eval()`.",
+            ),
+            Wrong(
+                _of_a_copy,
+                "you freeze a copy, and your groups hold its parameters: an optimizer would train "
+                "the copy, and the model stays as it is. Leave out `deepcopy`.",
+            ),
+            Wrong(
+                _of_a_copy_and_frozen,
+                "your groups hold the parameters of a copy, which an optimizer would train in the "
+                "model's place. Leave out `deepcopy`.",
             ),
             Wrong(_head_without_a_rate, "each of the two groups must name its own `lr`."),
             Wrong(_one_rate, "the right parts train, but the stage moves at the head's rate."),

@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 from torch.utils.data import DistributedSampler
 
 from exercises.differences import describe, difference
-from exercises.exercise import Also, Exercise, Wrong, in_turn
+from exercises.exercise import Also, Exercise, Wrong, in_turn, wrongs
 
 Dealt = list[list[Tensor]]
 Reduced = tuple[list[Tensor], list[int]]
@@ -74,6 +74,22 @@ def _twice_divided(gradients: list[Tensor], counts: list[int]) -> Tensor:
 def _divided_by_counts(gradients: list[Tensor], counts: list[int]) -> Tensor:
     parts = [gradient / count for gradient, count in zip(gradients, counts, strict=True)]
     return torch.stack(parts).sum(dim=0)
+
+
+def _divided_by_its_share(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    return _divided_by_counts(gradients, counts) * sum(counts)
+
+
+def _count_below(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    return _divided_by_counts(gradients, counts) / sum(counts)
+
+
+def _count_below_by_processes(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    return _divided_by_counts(gradients, counts) / len(counts)
+
+
+def _inverse_weights(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    return _divided_by_counts(gradients, counts) / sum(1 / count for count in counts)
 
 
 def _summed(gradients: list[Tensor], counts: list[int]) -> Tensor:
@@ -336,6 +352,17 @@ def _one_for_all(tensors: list[Tensor]) -> Reduced:
     return [torch.stack(tensors).sum(dim=0)] * len(tensors), sent
 
 
+def _one_for_partners(tensors: list[Tensor]) -> Reduced:
+    summed, sent = all_reduce_by_doubling(tensors)
+    half = len(tensors) // 2
+    return [*summed[:half], *summed[:half]], sent
+
+
+def _one_for_neighbours(tensors: list[Tensor]) -> Reduced:
+    summed, sent = all_reduce_by_doubling(tensors)
+    return [summed[rank & ~1] for rank in range(len(tensors))], sent
+
+
 def _round_a_ring(tensors: list[Tensor]) -> Reduced:
     n, (_, sent) = len(tensors), all_reduce_by_doubling(tensors)
     summed = [tensor.clone() for tensor in tensors]
@@ -591,9 +618,15 @@ EXERCISES = (
                 "you divide once too often: the shares add up to 1 already, so the number of "
                 "processes has no place any more.",
             ),
-            Wrong(
-                _divided_by_counts,
+            *wrongs(
                 "you divide by the counts; a process with more samples must weigh more: multiply.",
+                *(_divided_by_counts, _divided_by_its_share),
+                *(_count_below, _count_below_by_processes),
+            ),
+            Wrong(
+                _inverse_weights,
+                "your weights are upside down, 1 / count: a process with more samples must weigh "
+                "more, in proportion to its count.",
             ),
             Wrong(_first_left_out, "the first process is left out: ranks begin with 0."),
             Wrong(_last_left_out, "the last process is left out."),
@@ -780,10 +813,11 @@ EXERCISES = (
             Wrong(
                 _last_round_left_out, "the last round is missing: go on until all bits are done."
             ),
-            Wrong(
-                _one_for_all,
+            *wrongs(
                 "the sums are right, but several processes share one tensor: what changes it for "
-                "one changes it for all. Each has memory of its own.",
+                "one changes it for the other. Each has memory of its own, so make the sum once "
+                "for each of two partners, or `clone()` it.",
+                *(_one_for_all, _one_for_partners, _one_for_neighbours),
             ),
             Wrong(
                 _round_a_ring,

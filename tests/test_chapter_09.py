@@ -140,6 +140,15 @@ for i in range(grad_y.shape[0]):
 WRONG = [
     (
         "9.3",
+        "grad_x = torch.zeros_like(x)\nfor i in range(len(grad_y)):\n"
+        "    for j in range(grad_y.shape[1]):\n"
+        "        window = x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]\n"
+        "        grad_x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2] = "
+        "(window == window.max()) * grad_y[i, j].clamp(min=0)\nreturn grad_x",
+        "should give [[0, 0], [-5, 0]]",
+    ),
+    (
+        "9.3",
         "grad_x = torch.zeros_like(x)\nfor i in range(grad_y.shape[0]):\n"
         "    for j in range(grad_y.shape[1]):\n"
         "        window = x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]\n"

@@ -158,6 +158,19 @@ def test_a_layer_that_is_no_module_yet():
     assert_right("11.2", with_it)
 
 
+@pytest.mark.parametrize("condition", ["self.is_on", "self.training and self.is_on"])
+def test_a_coin_that_is_thrown_once(condition):
+    code = f"""
+    class RandomMirror(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.is_on = torch.rand(1).item() < 0.5
+        def forward(self, images):
+            return images.flip(-1) if {condition} else images
+    """
+    assert_wrong("11.2", code, "the coin is thrown once and for all, in `__init__`")
+
+
 RIGHT = {
     "11.3": [
         "return weight @ torch.eye(784, dtype=weight.dtype)[permutation].T",

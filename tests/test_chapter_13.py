@@ -61,6 +61,9 @@ def training(keep, result="best", epochs="epochs"):
 
 RIGHT = {
     "13.3": [
+        training(f"best_accuracy, best = accuracy, {COPY}")
+        .replace("-1.0, {}", "0.0, None")
+        .replace(" > ", " >= "),
         training(f"best_accuracy, best = accuracy, {COPY}"),
         training(f"best_accuracy, best = accuracy, {COPY}").replace(" > ", " >= "),
         training(
@@ -144,6 +147,25 @@ fits = {n: t for n, t in state.items() if n not in left}
 """
 
 WRONG = [
+    *(
+        (
+            "13.3",
+            training(f"best_accuracy, best = accuracy, {COPY}").replace("-1.0, {}", start),
+            "where every accuracy is 0, no epoch is kept",
+        )
+        for start in ("0.0, {}", "0, None")
+    ),
+    *(
+        (
+            "13.3",
+            training(
+                "best_accuracy = accuracy; "
+                f"best = {{n: t.clone().{to} for n, t in model.state_dict().items()}}"
+            ),
+            "the entries do not keep their dtypes",
+        )
+        for to in ("float()", "double()", "half()")
+    ),
     (
         "13.3",
         training(f"best_accuracy, best = accuracy, {COPY}").replace(

@@ -191,6 +191,44 @@ WRONG = [
         stopwatch().replace("start = clock()\n    run()", "run()\n    start = clock()"),
         "its launch is not counted",
     ),
+    *(
+        ("14.3", code, "the warm-up's work ends in the first timed run: wait after it too")
+        for code in (
+            stopwatch(before="run()"),
+            stopwatch(before="run(); synchronize"),
+            stopwatch(before="run()", result="sorted(seconds)[repeats // 2]"),
+            stopwatch(before="run()").replace("start = clock()", "start = clock(); synchronize()"),
+        )
+    ),
+    ("14.3", stopwatch(wait="synchronize"), "(Without its parentheses it is not called.)"),
+    (
+        "14.4",
+        f"model.eval()\nmodel.zero_grad()\n{SPLIT}({LOSS} * len(part) / len(images)).backward()",
+        "the model is left in eval mode",
+    ),
+    (
+        "14.4",
+        f"model.zero_grad()\n{SPLIT}({LOSS} * len(images) / len(part)).backward()",
+        "your weight is upside down",
+    ),
+    *(
+        (
+            "14.4",
+            "model.zero_grad()\nfor part in images.split(size):\n"
+            f"    (F.cross_entropy(model(part), labels[: len(part)]){weight}).backward()",
+            "every part is compared with the first labels",
+        )
+        for weight in ("", " * len(part) / len(images)")
+    ),
+    *(
+        ("14.4", f"model.zero_grad()\n{SPLIT}({loss} * len(part) / len(images)).backward()", words)
+        for loss, words in (
+            ("F.nll_loss(model(part), answers)", "`F.nll_loss` wants the logarithms"),
+            ("F.nll_loss(model(part).softmax(1), answers)", "`F.nll_loss` wants the logarithms"),
+            ("F.cross_entropy(model(part).softmax(1), answers)", "one softmax too many"),
+            ("F.mse_loss(model(part), answers[:, None] + 0.0)", "and gives   [["),
+        )
+    ),
     (
         "14.4",
         f"model.zero_grad()\ntotal = 0.0\n{SPLIT}total += {LOSS}.item()\nreturn total",

@@ -135,6 +135,32 @@ def test_right_functions(number, code):
 NEW = "model.fc = nn.Linear(model.fc.in_features, model.fc.out_features)\n"
 
 WRONG = [
+    ("16.3", "model = copy.deepcopy(model)\n" + FREEZE + THAW + GROUPS, "you freeze a copy"),
+    (
+        "16.3",
+        FREEZE + THAW + "model = copy.deepcopy(model)\n" + GROUPS,
+        "your groups hold the parameters of a copy",
+    ),
+    (
+        "16.3",
+        FREEZE + "model.layer4[1].requires_grad_(True)\nmodel.fc.requires_grad_(True)\n"
+        "return [{'params': model.layer4[1].parameters(), 'lr': body_rate}, "
+        "{'params': model.fc.parameters(), 'lr': head_rate}]",
+        "    groups = parameter_groups(model, 0.1, 0.5)",
+    ),
+    (
+        "16.5",
+        "for name, part in model.named_children():\n"
+        "    if isinstance(part, nn.Linear):\n        last, old = name, part\n"
+        "setattr(model, last, nn.Linear(old.in_features, classes))\nreturn last",
+        "the last one lies deeper: `named_modules()` goes through all",
+    ),
+    (
+        "16.5",
+        "last = [n for n, p in model.named_children() if isinstance(p, nn.Linear)][-1]\n"
+        "setattr(model, last, nn.Linear(getattr(model, last).in_features, classes))\nreturn last",
+        "the last one lies deeper: `named_modules()` goes through all",
+    ),
     (
         "16.3",
         FREEZE + THAW.replace("layer4", "layer4[-1]") + GROUPS,

@@ -106,6 +106,25 @@ def dealing(part, batches="order.split(batch_size)"):
 
 
 WRONG = [
+    *(
+        ("17.3", f"return sum(g / n for g, n in zip(gradients, counts)){also}", "more: multiply")
+        for also in (" / sum(counts)", " / len(counts)", " * sum(counts)")
+    ),
+    (
+        "17.3",
+        "shares = [1 / n for n in counts]\n"
+        "return sum(g * share for g, share in zip(gradients, shares)) / sum(shares)",
+        "your weights are upside down",
+    ),
+    (
+        "17.5",
+        "n, have, sent, d = len(tensors), list(tensors), [0] * len(tensors), 1\n"
+        "while d < n:\n    new = [None] * n\n    for r in range(n):\n"
+        "        sent[r] += have[r].numel()\n"
+        "        if r < r ^ d:\n            new[r] = new[r ^ d] = have[r] + have[r ^ d]\n"
+        "    have, d = new, 2 * d\nreturn have, sent",
+        "several processes share one tensor",
+    ),
     (
         "17.5",
         "n, have = len(tensors), [t.clone() for t in tensors]\nsent, d = [0] * n, 1\n"
