@@ -55,7 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = Path(tempfile.mkdtemp(prefix="from-backprop-to-lenet-"))
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     for name in UNWANTED:
-        os.environ.pop(name, None)
+        if (name, os.environ.get(name)) != ("PYTHONPATH", str(ROOT)):  # a second working tree's own
+            os.environ.pop(name, None)
     os.environ.update(surroundings(folder))
 
 
