@@ -15,6 +15,7 @@ from helpers.charts import COLORS, DASHES
 # In diagrams of tensors: blue meets sky blue, and what they make is purple. Vermilion is left to
 # gradients and green to what is learned, as in the charts.
 FIRST, SECOND, MADE = COLORS[0], COLORS[5], COLORS[3]
+GRADIENT, PALE_GRADIENT = COLORS[1], "#F7D9C4"
 ROW_COLORS = [COLORS[4], "#DDDDDD"]  # whose number it is
 SIGNS = {"+": torch.add, "−": torch.sub}
 
@@ -397,6 +398,47 @@ def draw_channels(
         kernels = in_channels * out_channels // count
         words = f"{count} group{'s' * (count > 1)}\n{kernels} kernels"
         ax.text(left + 1.5, tallest + 0.1, words, ha="center", va="top", fontsize=9)
+    return ax
+
+
+def draw_outer_products(
+    x: Tensor, grad: Tensor, *, title: str, names: tuple[str, str] = ("x", "grad")
+) -> Axes:
+    """Draw x.T @ grad as what it is: a table of products for each sample, and their sum.
+
+    Built in notebook 02. Each sample's row of x stands upright in blue, its gradient lies on top in
+    vermilion, and below them is every product of the two.
+
+    Args:
+        x: (N, m), what went into a layer.
+        grad: (N, p), the gradient of what came out.
+        title: the picture's title.
+        names: what x and grad are called.
+
+    Raises:
+        ValueError: x and grad are no matrices with equally many rows.
+    """
+    if x.ndim != 2 or grad.ndim != 2 or len(x) != len(grad):
+        shapes = f"{tuple(x.shape)} and {tuple(grad.shape)}"
+        raise ValueError(f"x and grad must have shapes (N, m) and (N, p), got {shapes}")
+    (count, rows), columns = x.shape, grad.shape[1]
+    step = columns + 2.7
+    ax, cell = _canvas((-0.3, (count + 1) * step - 1.6), (-0.9, rows + 1.9), title)
+    products = [torch.outer(*pair) + 0.0 for pair in zip(x, grad, strict=True)]  # no -0
+    for n, table in enumerate(products):
+        left = n * step
+        _draw_copies(ax, x[n][:, None], (rows, 1), (left, 1.25), cell, FIRST)
+        _draw_copies(ax, grad[n], (1, columns), (left + 1.25, 0), cell, GRADIENT)
+        _draw_copies(ax, table, (rows, columns), (left + 1.25, 1.25), cell, PALE_GRADIENT)
+        for words, at in (f"{names[0]}[{n}]", 0.5), (f"{names[1]}[{n}]", 1.25 + columns / 2):
+            y = rows + 1.4 if at < 1 else -0.2
+            ax.text(left + at, y, words, ha="center", va="bottom" if y < 0 else "top", fontsize=9)
+        sign = "=" if n == count - 1 else "+"
+        ax.text(left + step - 0.7, 1.25 + rows / 2, sign, ha="center", va="center", fontsize=13)
+    left, total = count * step + 0.3, sum(products[1:], products[0])
+    _draw_copies(ax, total, (rows, columns), (left, 1.25), cell, GRADIENT)
+    whole = f"{names[0]}.T @ {names[1]}"
+    ax.text(left + columns / 2, rows + 1.4, whole, ha="center", va="top", fontsize=9)
     return ax
 
 

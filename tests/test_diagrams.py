@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.diagrams import draw_broadcast, draw_channels, draw_windows, show_grids
+from helpers.diagrams import (
+    draw_broadcast,
+    draw_channels,
+    draw_outer_products,
+    draw_windows,
+    show_grids,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -188,3 +194,28 @@ def test_draw_channels_draws_one_line_a_kernel():
 def test_draw_channels_refuses_groups_that_do_not_divide(groups):
     with pytest.raises(ValueError, match="groups must divide 4 and 2"):
         draw_channels(4, 2, groups, title="no")
+
+
+ROWS = torch.tensor([[1.0, 2.0, 1.0], [0.0, 3.0, 1.0]])
+GRADS = torch.tensor([[-6.0, 0.0], [2.0, -1.0]])
+
+
+def test_draw_outer_products_writes_each_table_and_the_matrix_product():
+    ax = draw_outer_products(ROWS, GRADS, title="One table each", names=("x", "grad_h"))
+    parts = [[x, g, torch.outer(x, g)] for x, g in zip(ROWS, GRADS, strict=True)]
+    grids = [*parts[0], *parts[1], ROWS.T @ GRADS]
+    assert numbers(ax) == torch.cat([grid.flatten() for grid in grids]).tolist()
+    assert "−0" not in [text.get_text() for text in ax.texts]
+    assert words(ax) == ["x[0]", "grad_h[0]", "+", "x[1]", "grad_h[1]", "=", "x.T @ grad_h"]
+    ax.figure.canvas.draw()
+    page = ax.figure.bbox
+    for text in ax.texts:
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
+
+
+@pytest.mark.parametrize("x", [ROWS[0], ROWS[:1], ROWS[None]])
+def test_draw_outer_products_refuses_what_is_no_batch(x):
+    with pytest.raises(ValueError, match=r"must have shapes \(N, m\) and \(N, p\), got \("):
+        draw_outer_products(x, GRADS, title="")
+    assert not plt.get_fignums()
