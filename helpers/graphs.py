@@ -1,8 +1,9 @@
 """Pictures of graphs: the real one that autograd recorded, and one written down by hand.
 
 Both are drawn in rows with the result on top. `draw_steps` is used from notebook 02 on, before
-autograd is known; `draw_graph` from notebook 03 on, where its walk is first done by hand. Both can
-show numbers: values in black, and in orange the gradients that travel back from the result.
+autograd is known; `draw_graph` from notebook 03 on, where its walk is first done by hand, and
+`draw_values` there, for the engine that the reader builds. All can show numbers: values in black,
+and in orange the gradients that travel back from the result.
 """
 
 from collections import Counter
@@ -45,6 +46,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "tensor": {"facecolor": "#FBE3D3", "edgecolor": COLORS[1]},
     "function": {"facecolor": "#E3EEF6", "edgecolor": COLORS[0]},
     "leaf": {"facecolor": "#DDF1EA", "edgecolor": COLORS[2]},
+    "given": {"facecolor": "#EEEEEE", "edgecolor": "0.5"},
     "unreached": {"facecolor": "white", "edgecolor": "0.4", "linestyle": "--"},
 }
 
@@ -135,6 +137,39 @@ def draw_graph(
     return _draw(graph_of(tensor, names, values=values), title, legend, "-|>", ax)
 
 
+def draw_values(
+    result: Any,
+    backward: Callable[[Any], object],
+    names: Mapping[str, Any],
+    *,
+    title: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what a backward of our own engine pays, right or wrong: that of notebook 03.
+
+    `backward` runs once, from gradients of zero. Each box shows the operation, what its value holds
+    and in orange the gradient it ends with, each arrow what was paid along it, if anything was.
+
+    Args:
+        result: a `Value` of notebook 03, with `data`, `grad`, `parents` and a `rule` named after
+            its operation.
+        backward: fills the `grad` of each value below the result.
+        names: name to value, such as `{"a": a, "b": b}`.
+        title: the picture's title.
+        ax: where to draw; a new picture, as large as the graph asks for, if None.
+    """
+    numbers = _walk([result], lambda value: value.parents)
+    payments = _payments(numbers, backward, result)
+    graph = nx.MultiDiGraph()
+    for value, number in numbers.items():
+        graph.add_node(number, **_described_value(value, names))
+    for value, number in numbers.items():
+        paid = payments.get(number, [""] * len(value.parents))
+        for parent, amount in zip(value.parents, paid, strict=True):
+            graph.add_edge(number, numbers[parent], carries=amount)
+    return _draw(graph, title, "arrows: who pays whom; orange: the gradient", "-|>", ax)
+
+
 def draw_steps(
     steps: Mapping[str, Sequence[str]],
     *,
@@ -143,6 +178,7 @@ def draw_steps(
     grads: Numbers | None = None,
     slopes: Mapping[tuple[str, str], float] | None = None,
     highlight: Collection[str] = (),
+    given: Collection[str] = (),
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a computation: each result with arrows from what it is computed from, the last on top.
@@ -159,12 +195,13 @@ def draw_steps(
         grads: label to its gradient, shown in orange below the value.
         slopes: (result, input) to the local slope, shown on the arrow between them as "× 3".
         highlight: labels to draw in the accent colour.
+        given: inputs that nobody learns, such as the data, to draw in grey.
         ax: where to draw; a new picture, as large as the graph asks for, if None.
 
     Raises:
         TypeError: the inputs of a result are one string in place of a sequence of them.
         ValueError: no steps, a result that depends on itself, or a highlight, a value, a gradient
-            or a slope of what is no label or no step.
+            or a slope of what is no label or no step; a given label that is no input.
     """
     graph = _graph_of_steps(steps)
     values, grads, slopes = values or {}, grads or {}, slopes or {}
@@ -173,12 +210,16 @@ def draw_steps(
             raise ValueError(f"{name} must name labels of steps, got {unknown}")
     for label, box in graph.nodes.items():
         box.update(label=_said(label, values[label]) if label in values else label)
-        box.update(kind="function" if label in steps else "leaf", accent=label in highlight)
+        box.update(kind="leaf" if label not in steps else "function", accent=label in highlight)
         box["grad"] = _said("grad", grads[label]) if label in grads else ""
-    for (result, given), slope in slopes.items():
-        if not graph.has_edge(result, given):
-            raise ValueError(f"slopes must belong to steps, got {(result, given)}")
-        graph.edges[result, given, 0]["slope"] = f"× {_short(slope)}"
+    for label in given:
+        if label in steps or label not in graph:
+            raise ValueError(f"given must name inputs, got {label!r}")
+        graph.nodes[label]["kind"] = "given"
+    for edge, slope in slopes.items():
+        if not graph.has_edge(*edge):
+            raise ValueError(f"slopes must belong to steps, got {edge}")
+        graph.edges[*edge, 0]["slope"] = f"× {_short(slope)}"
     if grads or slopes:
         return _draw(graph, title, "arrows: the way back; orange: the gradient", "-|>", ax)
     return _draw(graph, title, "arrows: what goes into what", "<|-", ax)
@@ -309,6 +350,43 @@ def _walked_back(result: Tensor, leaves: Sequence[Tensor], given: Names) -> Sequ
             tensor.grad = grad
 
 
+# What our own engine did --------------------------------------------------------------------------
+
+
+def _payments(
+    numbers: Mapping[Any, int], backward: Callable[[Any], object], result: Any
+) -> dict[int, list[str]]:
+    """Run backward once, and return what each value handed to its parents."""
+    payments: dict[int, list[str]] = {}
+
+    def watched(value: Any, rule: Callable[[Tensor], Sequence[Tensor]]) -> Callable[..., Any]:
+        def noted(arrived: Tensor) -> Sequence[Tensor]:
+            handed_on = rule(arrived)
+            payments[numbers[value]] = [_numbers(each) for each in handed_on]
+            return handed_on
+
+        return noted
+
+    rules = {value: value.rule for value in numbers}
+    try:
+        for value, rule in rules.items():
+            value.grad, value.rule = torch.zeros_like(value.data), watched(value, rule)
+        backward(result)
+    finally:
+        for value, rule in rules.items():
+            value.rule = rule
+    return payments
+
+
+def _described_value(value: Any, names: Mapping[str, Any]) -> dict[str, str]:
+    name = ", ".join(key for key, each in names.items() if each is value)
+    operation = value.rule.__qualname__.partition(".")[0] if value.parents else ""
+    said = _said(name, value.data) if name else _numbers(value.data)
+    label = "\n".join(filter(None, [operation, said]))
+    kind = "function" if value.parents else "leaf"
+    return {"kind": kind, "label": label, "grad": _said("grad", value.grad)}
+
+
 # Numbers -----------------------------------------------------------------------------------------
 
 
@@ -426,7 +504,7 @@ def _fit(ax: Axes, width: float, height: float) -> float:
 
 def _draw_box(box: _Box, scale: float, ax: Axes) -> None:
     corner = (box.x - box.width / 2, box.y - box.height / 2)
-    rounded = box.kind in ("leaf", "unreached")
+    rounded = box.kind in ("leaf", "given", "unreached")
     shape = "round,pad=0,rounding_size=0.12" if rounded else "square,pad=0"
     style = STYLES["tensor" if box.accent else box.kind]
     patch = FancyBboxPatch(corner, box.width, box.height, boxstyle=shape, linewidth=scale, **style)

@@ -597,8 +597,12 @@ def test_steps_with_values_and_gradients():
 
 
 def test_steps_with_values_alone_point_up():
-    ax = draw_steps(SCALARS, title="Forward", values={**VALUES, "w1": torch.ones(1000, 100)})
+    values = {**VALUES, "w1": torch.ones(1000, 100)}
+    ax = draw_steps(SCALARS, title="Forward", values=values, given=["x", "y"])
     assert_numbers_readable(ax)
+    boxes = [p for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    colors = {t.get_text()[0]: p.get_facecolor() for t, p in zip(ax.texts, boxes, strict=True)}
+    assert colors["x"] != colors["w"]  # what is given is not learned
     assert "w1\n(1000, 100)" in [text.get_text() for text in ax.texts]
     styles = [type(p.get_arrowstyle()).__name__ for p in ax.patches if hasattr(p, "get_arrowstyle")]
     assert set(styles) == {"CurveFilledA"}
@@ -609,6 +613,8 @@ def test_steps_with_values_alone_point_up():
     [
         ({"values": {"z": 1.0}}, r"values must name labels of steps, got \['z'\]"),
         ({"grads": {"z": 1.0}}, r"grads must name labels of steps, got \['z'\]"),
+        ({"given": ["h"]}, "given must name inputs, got 'h'"),
+        ({"given": ["z"]}, "given must name inputs, got 'z'"),
         ({"slopes": {("h", "y"): 1.0}}, r"slopes must belong to steps, got \('h', 'y'\)"),
     ],
 )
