@@ -6,6 +6,7 @@ from types import TracebackType
 
 LINE = 100  # characters, as wide as a page shows without scrolling
 LINES = 2
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # what a terminal is told, in some of PyTorch's messages
 
 
 class shows:  # reads as a sentence: with shows(RuntimeError): loss.backward()
@@ -51,7 +52,8 @@ class shows:  # reads as a sentence: with shows(RuntimeError): loss.backward()
 
 
 def _in_two_lines(text: str) -> str:
-    """Return a text without line breaks of its own, cut where its second line ends."""
+    """Return a text without line breaks or colours of its own, cut where its second line ends."""
+    plain = COLOUR.sub("", text)
     return textwrap.fill(
-        re.sub(r"\s+", " ", text).strip(": "), LINE, max_lines=LINES, placeholder=" …"
+        re.sub(r"\s+", " ", plain).strip(": "), LINE, max_lines=LINES, placeholder=" …"
     )

@@ -27,6 +27,12 @@ def test_a_long_message_does_not_flood_the_page(capsys):
     assert lines[1].endswith(" …")
 
 
+def test_colours_for_a_terminal_are_left_out(capsys):
+    with shows(ValueError):
+        raise ValueError("\x1b[1monly if you trust\x1b[0m the source")
+    assert capsys.readouterr().out == "ValueError: only if you trust the source\n"
+
+
 def test_a_subclass_is_the_expected_error_too(capsys):
     with shows(LookupError):
         [].pop()
