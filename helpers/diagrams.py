@@ -243,7 +243,7 @@ def draw_memory(tensors: Mapping[str, Tensor], *, title: str) -> Axes:
     _draw_addressed(ax, line, (start, 0), cell, row_of)
     x = 0.7
     for name, tensor in names.items():
-        rows, columns = tensor.shape
+        columns = tensor.shape[1]
         room = max(columns, 3.4)
         _draw_addressed(ax, tensor, (x + (room - columns) / 2, 1.9), cell, row_of)
         ax.text(x + room / 2, tall + 2.05, name, ha="center", va="top", fontsize=9)
