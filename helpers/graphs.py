@@ -176,7 +176,7 @@ def draw_steps(
     title: str,
     values: Numbers | None = None,
     grads: Numbers | None = None,
-    slopes: Mapping[tuple[str, str], float] | None = None,
+    slopes: Mapping[str, float] | None = None,
     highlight: Collection[str] = (),
     given: Collection[str] = (),
     ax: Axes | None = None,
@@ -193,7 +193,7 @@ def draw_steps(
         title: the picture's title.
         values: label to what it holds, a number or a tensor; of a large tensor the shape is shown.
         grads: label to its gradient, shown in orange below the value.
-        slopes: (result, input) to the local slope, shown on the arrow between them as "× 3".
+        slopes: label to the slope of what is computed from it, on the arrow there as "× 3".
         highlight: labels to draw in the accent colour.
         given: inputs that nobody learns, such as the data, to draw in grey.
         ax: where to draw; a new picture, as large as the graph asks for, if None.
@@ -216,10 +216,11 @@ def draw_steps(
         if label in steps or label not in graph:
             raise ValueError(f"given must name inputs, got {label!r}")
         graph.nodes[label]["kind"] = "given"
-    for edge, slope in slopes.items():
-        if not graph.has_edge(*edge):
-            raise ValueError(f"slopes must belong to steps, got {edge}")
-        graph.edges[*edge, 0]["slope"] = f"× {_short(slope)}"
+    for label, slope in slopes.items():
+        if label not in graph or graph.in_degree(label) != 1:
+            raise ValueError(f"slopes must name what is used once, got {label!r}")
+        for *_, arrow in graph.in_edges(label, data=True):
+            arrow["slope"] = f"× {_short(slope)}"
     if grads or slopes:
         return _draw(graph, title, "arrows: the way back; orange: the gradient", "-|>", ax)
     return _draw(graph, title, "arrows: what goes into what", "<|-", ax)
