@@ -670,7 +670,8 @@ def test_a_picture_of_our_engine_shows_what_was_paid_right_or_wrong():
     for order, grad, last in [((c, bb, b), "grad 36", "18"), ((c, b, bb), "grad 4", "2")]:
         ax = draw_values(c, in_the_order(*order), names, title="Paid")
         assert_numbers_readable(ax)
-        boxes = ["add\nc = 20", "mul\n16", "mul\nb = 4", "a = 2", "grad 1", "grad 1", "grad 9", grad]
+        gradients = ["grad 1", "grad 1", "grad 9", grad]
+        boxes = ["add\nc = 20", "mul\n16", "mul\nb = 4", "a = 2", *gradients]
         paid = ["1", "1", "4", "4", last, last]
         assert Counter(text.get_text() for text in ax.texts) == Counter(boxes + paid)
 
