@@ -20,7 +20,9 @@ UNWANTED = (
     "PYTHONPATH",  # may lead to other `helpers` or `exercises` than the installed ones
     "PYTHONSTARTUP",
 )
+WEEKLY = "takes half an hour: the weekly job runs it, and so does WEEKLY=1 make test"
 SLOWEST_FIRST = (
+    "test_every_cell_twice.py",
     "11_lenet.ipynb",
     "16_transfer_learning.ipynb",
     "17_scaling_out.ipynb",
@@ -61,6 +63,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that no worker is left alone with one."""
+    """Leave out what is run weekly; begin with the files that take longest.
+
+    Those at the end would leave one worker alone with the last of them.
+    """
+    for item in items:
+        if item.get_closest_marker("weekly") and not os.environ.get("WEEKLY"):
+            item.add_marker(pytest.mark.skip(reason=WEEKLY))
     order = {name: place for place, name in enumerate(SLOWEST_FIRST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
