@@ -16,7 +16,6 @@ from helpers.charts import COLORS, DASHES
 # gradients and green to what is learned, as in the charts.
 FIRST, SECOND, MADE = COLORS[0], COLORS[5], COLORS[3]
 GRADIENT, PALE_GRADIENT = COLORS[1], "#F7D9C4"
-ROW_COLORS = [COLORS[4], "#DDDDDD"]  # whose number it is
 SIGNS = {"+": torch.add, "−": torch.sub}
 
 Size = tuple[int, int]  # rows and columns, or the row and the column of one cell
@@ -106,12 +105,8 @@ def draw_product(
     Raises:
         ValueError: a and b are no matrices that fit, or the entry lies outside.
     """
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
-        shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
-        raise ValueError(f"a and b must have shapes (n, m) and (m, p), got {shapes}")
+    _check_product(a, b, entry)
     (rows, inner), columns, (row, column) = a.shape, b.shape[1], entry
-    if not (0 <= row < rows and 0 <= column < columns):
-        raise ValueError(f"entry must lie in a product of {rows}×{columns}, got {entry}")
     ax, cell = _canvas((-0.2, inner + columns + 1.2), (-0.8, inner + rows + 2.3), title)
     right, below = inner + 1.0, inner + 1.0
     _draw_some(ax, a, (0, below), cell, {(row, k): FIRST for k in range(inner)})
@@ -218,7 +213,7 @@ def draw_memory(tensors: Mapping[str, Tensor], *, title: str) -> Axes:
     """Draw the one line of memory behind several tensors, and how each of them reads it.
 
     Built in notebook 01. The small number in a cell is its address, counted from the line's
-    beginning. The colours are the rows of the first tensor.
+    beginning. The rows of the first tensor are blue and sky blue by turns.
 
     Args:
         tensors: from a name to a tensor of two axes; all are views of the first.
@@ -234,20 +229,16 @@ def draw_memory(tensors: Mapping[str, Tensor], *, title: str) -> Axes:
     _check_views(first, tensors)
     row_of = {int(a): row for row, line in enumerate(_addresses(first)) for a in line}
     line = first.as_strided((1, len(row_of)), (1, 1), first.storage_offset())
-    names = {_strides_in_words(name, tensor): tensor for name, tensor in tensors.items()}
-    wide = sum(max(tensor.shape[1], 3.4) for tensor in tensors.values()) + 1.4 * len(tensors)
-    tall = max(tensor.shape[0] for tensor in tensors.values())
-    ax, cell = _canvas((0, wide), (-0.7, tall + 4.1), title)
-    start = (wide - len(row_of)) / 2
+    rooms = [max(tensor.shape[1], 3.4) + 1.4 for tensor in tensors.values()]
+    wide, tall = sum(rooms), max(len(tensor) for tensor in tensors.values())
+    ax, cell = _canvas((0, wide), (-0.7, tall + 3.7), title)
     ax.text(wide / 2, -0.15, "in memory", ha="center", va="bottom", fontsize=9)
-    _draw_addressed(ax, line, (start, 0), cell, row_of)
-    x = 0.7
-    for name, tensor in names.items():
-        columns = tensor.shape[1]
-        room = max(columns, 3.4)
-        _draw_addressed(ax, tensor, (x + (room - columns) / 2, 1.9), cell, row_of)
-        ax.text(x + room / 2, tall + 2.05, name, ha="center", va="top", fontsize=9)
-        x += room + 1.4
+    _draw_addressed(ax, line, ((wide - len(row_of)) / 2, 0), cell, row_of)
+    middles = np.cumsum(rooms) - np.array(rooms) / 2
+    for (name, tensor), middle in zip(tensors.items(), middles, strict=True):
+        _draw_addressed(ax, tensor, (middle - tensor.shape[1] / 2, 1.9), cell, row_of)
+        words = _strides_in_words(name, tensor)
+        ax.text(middle, tall + 2.05, words, ha="center", va="top", fontsize=9)
     return ax
 
 
@@ -536,6 +527,16 @@ def _rgb(photos: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     return {name: photo.cpu().numpy() for name, photo in photos.items()}
 
 
+def _check_product(a: Tensor, b: Tensor, entry: Size) -> None:
+    """Complain if a and b cannot be multiplied, or their product has no such entry."""
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
+        shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
+        raise ValueError(f"a and b must have shapes (n, m) and (m, p), got {shapes}")
+    rows, columns = len(a), b.shape[1]
+    if not (0 <= entry[0] < rows and 0 <= entry[1] < columns):
+        raise ValueError(f"entry must lie in a product of {rows}×{columns}, got {entry}")
+
+
 def _draw_some(
     ax: Axes, table: Tensor, corner: Point, cell: float, chosen: Mapping[Size, str]
 ) -> None:
@@ -561,9 +562,11 @@ def _draw_addressed(
     places = _addresses(tensor)
     for row, column in np.ndindex(*tensor.shape):
         x, y, place = corner[0] + column, corner[1] + row, int(places[row, column])
-        _draw_cell(ax, x, y, ROW_COLORS[row_of[place] % len(ROW_COLORS)])
-        _write(ax, x, y, f"{tensor[row, column].item():.4g}", cell)
-        ax.text(x + 0.9, y + 0.92, str(place), ha="right", va="bottom", fontsize=6, color="#333333")
+        color = (FIRST, SECOND)[row_of[place] % 2]
+        _draw_cell(ax, x, y, color)
+        _write(ax, x, y, f"{tensor[row, column].item():.4g}", cell, _ink(color))
+        look: Any = {"ha": "right", "va": "bottom", "fontsize": 6, "color": _ink(color)}
+        ax.text(x + 0.9, y + 0.92, str(place), **look)
 
 
 def _broadcast_size(a: Tensor, b: Tensor) -> Size:
