@@ -42,7 +42,8 @@ def draw_zoom(photo: Tensor, corner: Size, size: Size, *, title: str) -> np.ndar
     (top, left), (rows, columns) = corner, size
     part = _rgb({"photo": photo})["photo"][top : top + rows, left : left + columns]
     if min(corner) < 0 or part.shape != (rows, columns, 3) or part.size == 0:
-        raise ValueError(f"the part {size} at {corner} must lie in a photo of {photo.shape[:2]}")
+        inside = f"must lie in a photo of {tuple(photo.shape[:2])}"
+        raise ValueError(f"corner and size {inside}, got {corner} and {size}")
     figure, axes = plt.subplots(1, 2, figsize=(6.8, 3.6), layout="constrained")
     figure.suptitle(title)
     axes[0].imshow(photo.cpu().numpy())
