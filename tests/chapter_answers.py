@@ -112,14 +112,10 @@ def _statements_above(number):
         source = "".join(cell["source"])
         if exercise.prompt in source:
             return kept
-        if cell["cell_type"] == "code" and not _shall_raise(cell):
+        if cell["cell_type"] == "code":
             plain = "\n".join("" if _is_magic(line) else line for line in source.split("\n"))
             kept += [(s, _known(plain, f"{path.name}-{n}")) for s in _kept_statements(plain)]
     raise AssertionError(f"{path.name} has no exercise {number}")
-
-
-def _shall_raise(cell):
-    return "raises-exception" in cell["metadata"].get("tags", [])
 
 
 def _is_magic(line):
