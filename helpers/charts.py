@@ -65,7 +65,7 @@ def plot_losses(
         ax.legend(frameon=False, fontsize="small")
     scale = "log" if log else "linear"
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale=scale)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.grid(alpha=0.3)
     return ax
 
