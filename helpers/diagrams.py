@@ -140,7 +140,13 @@ def draw_samples(samples: Mapping[str, Tensor], *, title: str) -> np.ndarray:
         The Axes, one a panel, (N,).
     """
     figure, axes = plt.subplots(
-        1, len(samples), figsize=(6.8, 2.3), layout="constrained", sharex=True, squeeze=False
+        1,
+        len(samples),
+        figsize=(6.8, 2.3),
+        layout="constrained",
+        sharex=True,
+        sharey=True,
+        squeeze=False,
     )
     figure.suptitle(title)
     largest = max(float(numbers.abs().max()) for numbers in samples.values())
