@@ -3,7 +3,8 @@
 Both are drawn in rows with the result on top. `draw_steps` is used from notebook 02 on, before
 autograd is known; `draw_graph` from notebook 03 on, where its walk is first done by hand, and
 `draw_values` there, for the engine that the reader builds. All can show numbers: values in black,
-and in orange the gradients that travel back from the result.
+and in orange the gradients that travel back from the result. `draw_pair`, from notebook 04, opens
+a single node.
 """
 
 from collections import Counter
@@ -224,6 +225,33 @@ def draw_steps(
     if grads or slopes:
         return _draw(graph, title, "arrows: the way back; orange: the gradient", "-|>", ax)
     return _draw(graph, title, "arrows: what goes into what", "<|-", ax)
+
+
+def draw_pair(forward: Names, backward: Names, *, saved: str, title: str) -> Axes:
+    """Draw a node of the graph from inside: forward, backward, and the bag between them.
+
+    Built in notebook 04. Forward runs to the right in blue, backward to the left in vermilion.
+
+    Args:
+        forward: what goes in and what comes out, by name, in this order.
+        backward: the gradient that arrives and the one that leaves, in this order.
+        saved: what forward puts into the bag.
+        title: the picture's title.
+
+    Raises:
+        ValueError: forward or backward holds other than two tensors.
+    """
+    if len(forward) != 2 or len(backward) != 2:
+        raise ValueError(f"a half has two ends, got {list(forward)} and {list(backward)}")
+    _, ax = plt.subplots(figsize=(7.0, 2.5), layout="constrained")
+    ax.set(title=title, xlim=(0, 7), ylim=(2.2, 0), xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    _draw_half(ax, 0.35, _Box("forward", "function"), forward, COLORS[0])
+    _draw_half(ax, 1.85, _Box("backward", "tensor"), dict(list(backward.items())[::-1]), GRADIENT)
+    _draw_box(_Box(f"ctx: {saved}", "given", width=1.1, height=0.4, x=3.5, y=1.1), 1.2, ax)
+    for y in 0.58, 1.3:
+        ax.annotate("", (3.5, y + 0.32), (3.5, y), arrowprops={"arrowstyle": "-|>", "color": ARROW})
+    return ax
 
 
 def _graph_of_steps(steps: Mapping[str, Sequence[str]]) -> nx.MultiDiGraph:
@@ -539,6 +567,19 @@ def _draw_arrow(way: _Way, style: str, scale: float, ax: Axes) -> None:
         color = GRADIENT if way.carries else "black"
         written = _write(ax, (x0 + x1) / 2, (y0 + y1) / 2, text, scale, color)
         written.set_bbox({"boxstyle": "square,pad=0.1", "facecolor": "white", "linewidth": 0})
+
+
+def _draw_half(ax: Axes, y: float, box: _Box, ends: Names, color: str) -> None:
+    """Draw a half of a pair: its box, what stands left and right of it, and two arrows through."""
+    box.x, box.y, box.width, box.height = 3.5, y, 1.5, 0.45
+    _draw_box(box, 1.2, ax)
+    for (name, tensor), x in zip(ends.items(), (0.95, 6.05), strict=True):
+        words = f"{name}\n{_numbers(tensor)}"
+        ax.text(x, y, words, ha="center", va="center", fontsize=9, color=color)
+    style = "-|>" if box.label == "forward" else "<|-"
+    for left in 1.95, 4.3:
+        arrow = {"arrowstyle": style, "color": color, "lw": 1.6}
+        ax.annotate("", (left + 0.75, y), (left, y), arrowprops=arrow)
 
 
 def _port(box: _Box, others: Row, other: _Box, way: _Way) -> float:

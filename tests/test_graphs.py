@@ -20,7 +20,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from torch import nn
 
-from helpers.graphs import MAX_WIDTH, draw_graph, draw_steps, draw_values, graph_of
+from helpers.graphs import MAX_WIDTH, draw_graph, draw_pair, draw_steps, draw_values, graph_of
 
 
 @pytest.fixture(autouse=True)
@@ -682,3 +682,25 @@ def test_drawing_our_engine_leaves_the_rules_as_they_were():
     draw_values(bb, in_the_order(bb), {}, title="b has not paid")
     assert [value.rule for value in (a, b, bb)] == rules
     assert (b.grad, a.grad) == (8, 0)
+
+
+def test_a_pair_shows_what_goes_in_on_the_left_and_comes_back_from_the_right():
+    x, grad_y = torch.tensor([-2.0, 3.0]), torch.tensor([10.0, -50.0])
+    halves = {"x": x, "y": x.clamp(min=0)}, {"grad_y": grad_y, "grad_x": grad_y * (x > 0)}
+    ax = draw_pair(*halves, saved="x", title="A pair")
+    assert ax.get_title() == "A pair"
+    ax.figure.canvas.draw()
+    at = {text.get_text(): text.get_position() for text in ax.texts if text.get_text()}
+    assert list(at) == [
+        *("forward", "x\n[−2, 3]", "y\n[0, 3]"),
+        *("backward", "grad_x\n[0, −50]", "grad_y\n[10, −50]", "ctx: x"),
+    ]
+    assert at["x\n[−2, 3]"][0] == at["grad_x\n[0, −50]"][0] < at["forward"][0]
+    assert at["y\n[0, 3]"][0] == at["grad_y\n[10, −50]"][0] > at["forward"][0]
+    assert at["forward"][1] < at["ctx: x"][1] < at["backward"][1]
+
+
+def test_a_pair_has_two_ends_on_each_side():
+    x = torch.ones(2)
+    with pytest.raises(ValueError, match="two ends"):
+        draw_pair({"x": x}, {"grad_y": x, "grad_x": x}, saved="x", title="no")
