@@ -15,8 +15,9 @@ import sys
 import sysconfig
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
@@ -45,13 +46,16 @@ for package, module in ("helpers", "two_layer.py"), ("exercises", "tutor.py"):
     if not Path(where, module).exists():
         raise ImportError(f"{where} hides the notebook's {package}: rename it, run this again.")
 
-%matplotlib inline"""
+%matplotlib inline
+%config InlineBackend.figure_formats = ["retina"]"""
 
 COLAB_LINK = "https://colab.research.google.com/github/{address}/blob/main/notebooks/{name}"
 
 README_PICTURES = {  # the title of a plot in a notebook: where the README shows it from
     "Three short epochs, one step at a time": "docs/one_step_at_a_time.png",
 }
+
+CLAIMS = "claims"  # the tag of a cell that holds the text to its word, folded out of sight
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -145,13 +149,24 @@ def clean(notebook: NotebookNode) -> None:
     """Remove from an executed notebook what belongs to one machine, one moment or one editor."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        cell.metadata = nbformat.from_dict(own_metadata(cell.metadata))
         if cell.cell_type == "code":
             cell.outputs = merged_streams(cell.outputs)
             for output in cell.outputs:
                 if output.output_type == "error":
                     output.traceback = cleaned_traceback(output.traceback)
+
+
+def own_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what belongs to a cell itself: its tags, what they imply, and its picture in words."""
+    own: dict[str, Any] = {}
+    if tags := metadata.get("tags"):
+        own["tags"] = tags
+    if CLAIMS in (tags or []):
+        own["jupyter"] = {"source_hidden": True}
+    if alt := metadata.get("mystnb", {}).get("image", {}).get("alt"):
+        own["mystnb"] = {"image": {"alt": alt}}
+    return own
 
 
 def merged_streams(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:

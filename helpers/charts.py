@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from helpers.metrics import History
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart (their yellow is too pale for
-# a line); each with a dash of its own, so that a grey print still works.
+# a line); each with a dash of its own, so that a grey print still works. Where a colour says more
+# than which curve it is, it says in all notebooks: blue, what goes forward; vermilion, what comes
+# back (gradients, slopes); green, what is learned. Grey is what others are compared with.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 DASHES = ["-", "--", "-.", ":"]
 LOOKS: list[Any] = [{"color": c, "linestyle": DASHES[k % 4]} for k, c in enumerate(COLORS * 4)]
@@ -62,7 +65,7 @@ def plot_losses(
         ax.legend(frameon=False, fontsize="small")
     scale = "log" if log else "linear"
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale=scale)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.grid(alpha=0.3)
     return ax
 
@@ -110,6 +113,45 @@ def plot_bars(
     ax.set(title=title, xlabel=xlabel, xlim=(0, 1.15 * (numbers.max() or 1)))
     ax.tick_params(axis="y", labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def plot_slopes(
+    function: Callable[[Tensor], Tensor],
+    *,
+    title: str,
+    behind: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a function from -3 to 3 and, on it, strokes with the slopes that its backward claims.
+
+    Built in notebook 04. Where a stroke lies on the curve, the claim is true there.
+
+    Args:
+        function: from a tensor (N,) to one of the same shape, entry by entry.
+        title: the picture's title.
+        behind: from a name to another such function, drawn in grey for comparison.
+        ax: where to draw; a new picture if None.
+
+    Raises:
+        ValueError: the function returns another shape than it is given.
+    """
+    ax = _axes(ax, (4.6, 3.6))
+    for name, other in (behind or {}).items():
+        ax.plot(*_curve(other), color="0.6", lw=1.2, ls="--", label=name)
+    ax.plot(*_curve(function), color=COLORS[0], lw=4, alpha=0.5, label="forward")
+    x = torch.arange(-2.75, 3, 0.5, dtype=torch.float64, requires_grad=True)
+    y = function(x)
+    (slopes,) = torch.autograd.grad(y.sum(), x)
+    along = 0.16 * torch.stack([torch.ones_like(slopes), slopes]) / (1 + slopes**2).sqrt()
+    middles = torch.stack([x, y]).detach()
+    strokes = torch.stack([middles - along, middles + along])  # (end, x or y, stroke)
+    lines = ax.plot(strokes[:, 0], strokes[:, 1], color=COLORS[1], lw=2)
+    lines[0].set_label("slope that backward claims")
+    ax.set(title=title, xlabel="x", ylabel="y", aspect="equal", xticks=range(-3, 4))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(frameon=False, fontsize="small", loc="upper left")
+    ax.grid(alpha=0.3)
     return ax
 
 
@@ -247,6 +289,17 @@ def plot_filters(weights: Tensor, *, title: str, columns: int = 8) -> np.ndarray
 
 def _axes(ax: Axes | None, size: tuple[float, float] = (4.6, 3.2)) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
+def _curve(function: Callable[[Tensor], Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """Return x from -3 to 3 and the function's values, with a gap where they jump."""
+    x = torch.linspace(-3, 3, 1201, dtype=torch.float64)
+    y = function(x)
+    if y.shape != x.shape:
+        raise ValueError(f"function must keep the shape {tuple(x.shape)}, got {tuple(y.shape)}")
+    values = y.detach().numpy().copy()
+    values[1:][np.abs(np.diff(values)) > 0.5] = np.nan
+    return x.numpy(), values
 
 
 def _grey(images: Tensor, name: str) -> np.ndarray:

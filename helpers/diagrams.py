@@ -1,6 +1,7 @@
-"""Diagrams of ideas: how tensors broadcast, what a convolution's window sees, matrices as grids."""
+"""Diagrams of ideas: what a tensor is and does, what a convolution's window sees."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,11 +12,251 @@ from torch import Tensor
 
 from helpers.charts import COLORS, DASHES
 
+# In diagrams of tensors: blue meets sky blue, and what they make is purple. Vermilion is left to
+# gradients and green to what is learned, as in the charts.
+FIRST, SECOND, MADE = COLORS[0], COLORS[5], COLORS[3]
+GRADIENT, PALE_GRADIENT = COLORS[1], "#F7D9C4"
+SIGNS = {"+": torch.add, "−": torch.sub}
+
 Size = tuple[int, int]  # rows and columns, or the row and the column of one cell
 Point = tuple[float, float]  # x and y, in cells; y grows downwards
 
 
-def draw_broadcast(a: Tensor, b: Tensor, *, title: str) -> Axes:
+def draw_zoom(photo: Tensor, corner: Size, size: Size, *, title: str) -> np.ndarray:
+    """Show a photograph, and beside it a few of its dots with the numbers that they are.
+
+    Built in notebook 01. The three numbers in a dot are its red, its green and its blue.
+
+    Args:
+        photo: (height, width, 3), uint8.
+        corner: row and column of the first dot that is shown enlarged.
+        size: how many rows and columns of dots are enlarged.
+        title: the picture's title.
+
+    Returns:
+        The two Axes, (2,).
+
+    Raises:
+        ValueError: the photo has another shape, or the part is empty or not within it.
+    """
+    (top, left), (rows, columns) = corner, size
+    part = _rgb({"photo": photo})["photo"][top : top + rows, left : left + columns]
+    if min(corner) < 0 or part.shape != (rows, columns, 3) or part.size == 0:
+        inside = f"must lie in a photo of {tuple(photo.shape[:2])}"
+        raise ValueError(f"corner and size {inside}, got {corner} and {size}")
+    figure, axes = plt.subplots(1, 2, figsize=(6.8, 3.6), layout="constrained")
+    figure.suptitle(title)
+    axes[0].imshow(photo.cpu().numpy())
+    frame = Rectangle((left - 0.5, top - 0.5), columns, rows, fill=False, edgecolor="white", lw=2)
+    axes[0].add_patch(frame)
+    axes[1].imshow(part, extent=(left - 0.5, left + columns - 0.5, top + rows - 0.5, top - 0.5))
+    for row, column in np.ndindex(rows, columns):
+        ink = "black" if part[row, column].mean() > 110 else "white"
+        text = "\n".join(map(str, part[row, column]))
+        look: Any = {"ha": "center", "va": "center", "fontsize": 7, "color": ink}
+        axes[1].text(left + column, top + row, text, **look)
+    for ax in axes:
+        ax.set(xlabel="column", ylabel="row")
+    return axes
+
+
+def show_photos(photos: Mapping[str, Tensor], *, title: str) -> np.ndarray:
+    """Show photographs beside each other, each with its name above.
+
+    Built in notebook 01.
+
+    Args:
+        photos: from a name to (height, width, 3), uint8.
+        title: the picture's title.
+
+    Returns:
+        The Axes, one a photograph, (N,).
+
+    Raises:
+        ValueError: there is no photograph, or one has another shape or kind of number.
+    """
+    pixels = _rgb(photos)
+    figsize = 2.3 * len(pixels), 2.9
+    figure, axes = plt.subplots(
+        1, len(pixels), figsize=figsize, layout="constrained", squeeze=False
+    )
+    figure.suptitle(title)
+    for ax, (name, picture) in zip(axes[0], pixels.items(), strict=True):
+        ax.imshow(picture)
+        ax.set_title(name, fontsize=9)
+        ax.axis("off")
+    return axes[0]
+
+
+def draw_product(
+    a: Tensor, b: Tensor, entry: Size, *, title: str, names: tuple[str, str] = ("a", "b")
+) -> Axes:
+    """Draw which row of a and which column of b make one entry of a @ b, and how.
+
+    Built in notebook 01. The row is blue, the column sky blue, the entry purple; the sum below
+    spells out how it is made.
+
+    Args:
+        a: (n, m).
+        b: (m, p).
+        entry: the row and the column of a @ b that is shown.
+        title: the picture's title.
+        names: what a and b are called.
+
+    Raises:
+        ValueError: a and b are no matrices that fit, or the entry lies outside.
+    """
+    _check_product(a, b, entry)
+    (rows, inner), columns, (row, column) = a.shape, b.shape[1], entry
+    ax, cell = _canvas((-0.2, inner + columns + 1.2), (-0.8, inner + rows + 2.3), title)
+    right, below = inner + 1.0, inner + 1.0
+    _draw_some(ax, a, (0, below), cell, {(row, k): FIRST for k in range(inner)})
+    _draw_some(ax, b, (right, 0), cell, {(k, column): SECOND for k in range(inner)})
+    product = torch.full((rows, columns), torch.nan)
+    product[entry] = (a[row] * b[:, column]).sum()
+    _draw_some(ax, product, (right, below), cell, {entry: MADE})
+    both = f"{names[0]} @ {names[1]}"
+    _name(ax, inner / 2, below - 0.4, names[0], a.shape)
+    _name(ax, right + columns / 2, -0.4, names[1], b.shape)
+    _name(ax, right + columns / 2, below - 0.4, both, (rows, columns))
+    terms = [
+        f"{p:.4g}·{q:.4g}" for p, q in zip(a[row].tolist(), b[:, column].tolist(), strict=True)
+    ]
+    words = f"{' + '.join(terms)} = {product[entry].item():.4g}"
+    ax.text((right + columns) / 2, below + rows + 0.75, words, ha="center", va="center")
+    return ax
+
+
+def draw_samples(samples: Mapping[str, Tensor], *, title: str) -> np.ndarray:
+    """Draw how often random numbers fell where, one panel for each way to draw them.
+
+    Built in notebook 01.
+
+    Args:
+        samples: from a name to numbers.
+        title: the picture's title.
+
+    Returns:
+        The Axes, one a panel, (N,).
+    """
+    figure, axes = plt.subplots(
+        1,
+        len(samples),
+        figsize=(6.8, 2.3),
+        layout="constrained",
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    figure.suptitle(title)
+    largest = max(float(numbers.abs().max()) for numbers in samples.values())
+    edges = np.arange(-np.ceil(largest), np.ceil(largest) + 0.25, 0.25)
+    for ax, (name, numbers) in zip(axes[0], samples.items(), strict=True):
+        ax.hist(numbers.flatten().numpy(), bins=edges, color=COLORS[0])
+        ax.set(xlabel=f"a number from {name}", ylabel=f"how many of {numbers.numel():,}")
+        ax.spines[["top", "right"]].set_visible(False)
+    return axes[0]
+
+
+def draw_picks(table: Tensor, picks: Mapping[str, Tensor], *, title: str) -> Axes:
+    """Draw a table once for each piece of it, with the piece in purple and its shape below.
+
+    Built in notebook 01.
+
+    Args:
+        table: a tensor of two axes.
+        picks: from the way in which a piece is written to the piece, a view of the table.
+        title: the picture's title.
+
+    Raises:
+        ValueError: the table has other than two axes, or a piece is no view of it.
+    """
+    if table.ndim != 2:
+        raise ValueError(f"table must have two axes, got shape {tuple(table.shape)}")
+    _check_views(table, picks)
+    names = {f"{name}\n{tuple(pick.shape)}": pick for name, pick in picks.items()}
+    sizes = dict.fromkeys(names, tuple(table.shape))
+    ax, corners, cell = _side_by_side(sizes, "", len(picks), title)
+    for pick, corner in zip(names.values(), corners, strict=True):
+        reached = set(_addresses(pick).flatten().tolist())
+        places = _addresses(table)
+        chosen = {e: MADE for e in np.ndindex(*table.shape) if int(places[e]) in reached}
+        _draw_some(ax, table, corner, cell, chosen)
+    return ax
+
+
+def draw_means(table: Tensor, *, title: str) -> Axes:
+    """Draw a table between its means along axis 0, below, and those along axis 1, at the right.
+
+    Built in notebook 01. The table is blue, its means are purple.
+
+    Args:
+        table: a floating-point tensor of two axes.
+        title: the picture's title.
+
+    Raises:
+        ValueError: the table has other than two axes.
+    """
+    if table.ndim != 2:
+        raise ValueError(f"table must have two axes, got shape {tuple(table.shape)}")
+    rows, columns = table.shape
+    ax, cell = _canvas((-0.2, columns + 6.4), (-0.3, rows + 2.4), title)
+    _draw_copies(ax, table, (rows, columns), (0, 0), cell, FIRST)
+    _draw_copies(ax, table.mean(dim=0), (1, columns), (0, rows + 1.2), cell, MADE)
+    _draw_copies(ax, table.mean(dim=1)[:, None], (rows, 1), (columns + 1.2, 0), cell, MADE)
+    for column in range(columns):
+        _arrow(ax, (column + 0.5, rows + 0.1), (column + 0.5, rows + 1.1))
+    for row in range(rows):
+        _arrow(ax, (columns + 0.1, row + 0.5), (columns + 1.1, row + 0.5))
+    for x, y, dim, size in (
+        (columns + 0.3, rows + 1.7, 0, columns),
+        (columns + 2.5, rows / 2, 1, rows),
+    ):
+        ax.text(x, y, f"mean(dim={dim}), shape ({size},)", ha="left", va="center", fontsize=9)
+    return ax
+
+
+def draw_memory(tensors: Mapping[str, Tensor], *, title: str) -> Axes:
+    """Draw the one line of memory behind several tensors, and how each of them reads it.
+
+    Built in notebook 01. The small number in a cell is its address, counted from the line's
+    beginning. The rows of the first tensor are blue and sky blue by turns.
+
+    Args:
+        tensors: from a name to a tensor of two axes; all are views of the first.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no tensor, one has other than two axes, or they share no memory.
+    """
+    if not tensors or any(tensor.ndim != 2 for tensor in tensors.values()):
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        raise ValueError(f"tensors must hold at least one, each of two axes, got {shapes}")
+    first = next(iter(tensors.values()))
+    _check_views(first, tensors)
+    row_of = {int(a): row for row, line in enumerate(_addresses(first)) for a in line}
+    line = first.as_strided((1, len(row_of)), (1, 1), first.storage_offset())
+    rooms = [max(tensor.shape[1], 3.4) + 1.4 for tensor in tensors.values()]
+    wide, tall = sum(rooms), max(len(tensor) for tensor in tensors.values())
+    ax, cell = _canvas((0, wide), (-0.7, tall + 3.7), title)
+    ax.text(wide / 2, -0.15, "in memory", ha="center", va="bottom", fontsize=9)
+    _draw_addressed(ax, line, ((wide - len(row_of)) / 2, 0), cell, row_of)
+    middles = np.cumsum(rooms) - np.array(rooms) / 2
+    for (name, tensor), middle in zip(tensors.items(), middles, strict=True):
+        _draw_addressed(ax, tensor, (middle - tensor.shape[1] / 2, 1.9), cell, row_of)
+        words = _strides_in_words(name, tensor)
+        ax.text(middle, tall + 2.05, words, ha="center", va="top", fontsize=9)
+    return ax
+
+
+def draw_broadcast(
+    a: Tensor,
+    b: Tensor,
+    *,
+    title: str,
+    sign: str = "+",
+    names: tuple[str, str] = ("a", "b"),
+) -> Axes:
     """Draw a + b as grids of cells: numbers that are stored in colour, their copies pale.
 
     Built in notebook 01. Broadcasting acts as if each tensor were copied along the axes where it
@@ -25,18 +266,24 @@ def draw_broadcast(a: Tensor, b: Tensor, *, title: str) -> Axes:
         a: a tensor of at most two axes.
         b: another, whose shape fits a's.
         title: the picture's title.
+        sign: "+", or "−" for a − b.
+        names: what a and b are called.
 
     Returns:
         The Axes with the three grids, each with its name and its own shape below.
 
     Raises:
-        ValueError: a tensor has more than two axes, the shapes do not broadcast, or the sum has
-            more than 6×6 cells or none.
+        ValueError: a tensor has more than two axes, the shapes do not broadcast, the sum has
+            more than 6×6 cells or none, or the sign is another.
     """
     size = _broadcast_size(a, b)
-    tensors = {f"{name}\n{tuple(t.shape)}": t for name, t in (("a", a), ("b", b), ("a + b", a + b))}
-    ax, corners, cell = _side_by_side(dict.fromkeys(tensors, size), "+=", 3, title)
-    for tensor, color, corner in zip(tensors.values(), COLORS, corners, strict=False):
+    if sign not in SIGNS:
+        raise ValueError(f"sign must be one of {list(SIGNS)}, got {sign!r}")
+    result = SIGNS[sign](a, b)
+    all_names = *names, f"{names[0]} {sign} {names[1]}"
+    tensors = {f"{n}\n{tuple(t.shape)}": t for n, t in zip(all_names, (a, b, result), strict=True)}
+    ax, corners, cell = _side_by_side(dict.fromkeys(tensors, size), f"{sign}=", 3, title)
+    for tensor, color, corner in zip(tensors.values(), (FIRST, SECOND, MADE), corners, strict=True):
         _draw_copies(ax, tensor.detach().cpu(), size, corner, cell, color)
     return ax
 
@@ -152,6 +399,47 @@ def draw_channels(
     return ax
 
 
+def draw_outer_products(
+    x: Tensor, grad: Tensor, *, title: str, names: tuple[str, str] = ("x", "grad")
+) -> Axes:
+    """Draw x.T @ grad as what it is: a table of products for each sample, and their sum.
+
+    Built in notebook 02. Each sample's row of x stands upright in blue, its gradient lies on top in
+    vermilion, and below them is every product of the two.
+
+    Args:
+        x: (N, m), what went into a layer.
+        grad: (N, p), the gradient of what came out.
+        title: the picture's title.
+        names: what x and grad are called.
+
+    Raises:
+        ValueError: x and grad are no matrices with equally many rows.
+    """
+    if x.ndim != 2 or grad.ndim != 2 or len(x) != len(grad):
+        shapes = f"{tuple(x.shape)} and {tuple(grad.shape)}"
+        raise ValueError(f"x and grad must have shapes (N, m) and (N, p), got {shapes}")
+    (count, rows), columns = x.shape, grad.shape[1]
+    step = columns + 2.7
+    ax, cell = _canvas((-0.3, (count + 1) * step - 1.6), (-0.9, rows + 1.9), title)
+    products = [torch.outer(*pair) + 0.0 for pair in zip(x, grad, strict=True)]  # no -0
+    for n, table in enumerate(products):
+        left = n * step
+        _draw_copies(ax, x[n][:, None], (rows, 1), (left, 1.25), cell, FIRST)
+        _draw_copies(ax, grad[n], (1, columns), (left + 1.25, 0), cell, GRADIENT)
+        _draw_copies(ax, table, (rows, columns), (left + 1.25, 1.25), cell, PALE_GRADIENT)
+        for words, at in (f"{names[0]}[{n}]", 0.5), (f"{names[1]}[{n}]", 1.25 + columns / 2):
+            y = rows + 1.4 if at < 1 else -0.2
+            ax.text(left + at, y, words, ha="center", va="bottom" if y < 0 else "top", fontsize=9)
+        sign = "=" if n == count - 1 else "+"
+        ax.text(left + step - 0.7, 1.25 + rows / 2, sign, ha="center", va="center", fontsize=13)
+    left, total = count * step + 0.3, sum(products[1:], products[0])
+    _draw_copies(ax, total, (rows, columns), (left, 1.25), cell, GRADIENT)
+    whole = f"{names[0]}.T @ {names[1]}"
+    ax.text(left + columns / 2, rows + 1.4, whole, ha="center", va="top", fontsize=9)
+    return ax
+
+
 # What they share ---------------------------------------------------------------------------------
 
 
@@ -201,11 +489,91 @@ def _draw_cell(ax: Axes, x: float, y: float, color: str, dash: str = "-") -> Non
 
 def _write(ax: Axes, x: float, y: float, text: str, cell: float, color: str = "black") -> None:
     """Write a number into the cell whose corner this is, smaller if it is long."""
-    size = 22 * cell * min(1, 3.6 / len(text))
+    text, size = text.replace("-", "−"), 22 * cell * min(1, 3.6 / len(text))
     ax.text(x + 0.5, y + 0.53, text, ha="center", va="center", fontsize=size, color=color)
 
 
+def _ink(color: str) -> str:
+    """Return the colour of letters that can be read on this one."""
+    return "white" if color == FIRST else "black"
+
+
+def _arrow(ax: Axes, start: Point, end: Point) -> None:
+    ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "#666666"})
+
+
+def _name(ax: Axes, x: float, y: float, name: str, shape: Sequence[int]) -> None:
+    """Write a name and a shape on one line."""
+    ax.text(x, y, f"{name} {tuple(shape)}", ha="center", va="center", fontsize=9)
+
+
+def _addresses(tensor: Tensor) -> Tensor:
+    """Return, for each entry, its place in the memory that the tensor looks at."""
+    count = tensor.untyped_storage().nbytes() // tensor.element_size()
+    return torch.arange(count).as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
+
+
+def _check_views(owner: Tensor, tensors: Mapping[str, Tensor]) -> None:
+    """Complain about the first tensor that does not look at the owner's memory."""
+    for name, tensor in tensors.items():
+        if tensor.untyped_storage().data_ptr() != owner.untyped_storage().data_ptr():
+            raise ValueError(f"{name} must be a view of the first tensor's memory, and is none")
+
+
 # What each of them draws -------------------------------------------------------------------------
+
+
+def _rgb(photos: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """Return the photographs as arrays; complain if there is none or one is no photograph."""
+    for name, photo in photos.items():
+        if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != torch.uint8:
+            kind = f"{tuple(photo.shape)} of {photo.dtype}"
+            raise ValueError(f"{name} must be (height, width, 3) of uint8, got {kind}")
+    if not photos:
+        raise ValueError("photos must hold at least one, got none")
+    return {name: photo.cpu().numpy() for name, photo in photos.items()}
+
+
+def _check_product(a: Tensor, b: Tensor, entry: Size) -> None:
+    """Complain if a and b cannot be multiplied, or their product has no such entry."""
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
+        shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
+        raise ValueError(f"a and b must have shapes (n, m) and (m, p), got {shapes}")
+    rows, columns = len(a), b.shape[1]
+    if not (0 <= entry[0] < rows and 0 <= entry[1] < columns):
+        raise ValueError(f"entry must lie in a product of {rows}×{columns}, got {entry}")
+
+
+def _draw_some(
+    ax: Axes, table: Tensor, corner: Point, cell: float, chosen: Mapping[Size, str]
+) -> None:
+    """Draw a table with the chosen cells in their colours; a cell that holds NaN stays empty."""
+    for row, column in np.ndindex(*table.shape):
+        color, x, y = chosen.get((row, column)), corner[0] + column, corner[1] + row
+        _draw_cell(ax, x, y, color or "white")
+        value = table[row, column].item()
+        if value == value:
+            _write(ax, x, y, f"{value:.4g}", cell, _ink(color) if color else "#666666")
+
+
+def _strides_in_words(name: str, tensor: Tensor) -> str:
+    down, right = tensor.stride()
+    words = f"strides ({down}, {right}):\ndown {down}, right {right}"
+    return f"{name}\nshape {tuple(tensor.shape)}\n{words}"
+
+
+def _draw_addressed(
+    ax: Axes, tensor: Tensor, corner: Point, cell: float, row_of: Mapping[int, int]
+) -> None:
+    """Draw a tensor with its addresses, each cell in the colour of the row that owns it."""
+    places = _addresses(tensor)
+    for row, column in np.ndindex(*tensor.shape):
+        x, y, place = corner[0] + column, corner[1] + row, int(places[row, column])
+        color = (FIRST, SECOND)[row_of[place] % 2]
+        _draw_cell(ax, x, y, color)
+        _write(ax, x, y, f"{tensor[row, column].item():.4g}", cell, _ink(color))
+        look: Any = {"ha": "right", "va": "bottom", "fontsize": 6, "color": _ink(color)}
+        ax.text(x + 0.9, y + 0.92, str(place), **look)
 
 
 def _broadcast_size(a: Tensor, b: Tensor) -> Size:
@@ -231,8 +599,8 @@ def _draw_copies(
     for row, column in np.ndindex(size):
         x, y, stored = corner[0] + column, corner[1] + row, row < rows and column < columns
         _draw_cell(ax, x, y, *((color, "-") if stored else ("white", ":")))
-        text, ink = f"{values[row, column].item():.4g}", "white" if stored else "#666666"
-        _write(ax, x, y, text, cell, ink)
+        ink = _ink(color) if stored else "#666666"
+        _write(ax, x, y, f"{values[row, column].item():.4g}", cell, ink)
 
 
 def _draw_grid(ax: Axes, values: np.ndarray, corner: Point, cell: float) -> None:
@@ -246,8 +614,7 @@ def _draw_grid(ax: Axes, values: np.ndarray, corner: Point, cell: float) -> None
     frame = Rectangle(corner, columns, rows, fill=False, edgecolor="#888888", linewidth=0.8)
     ax.add_patch(frame)
     for row, column in np.ndindex(values.shape) if small else ():
-        text = f"{values[row, column] + 0.0:.3g}".replace("-", "−")
-        _write(ax, left + column, top + row, text, cell)
+        _write(ax, left + column, top + row, f"{values[row, column] + 0.0:.3g}", cell)
 
 
 def _cells_to_show(out: int, cells: Sequence[Size] | None) -> list[Size]:

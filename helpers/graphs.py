@@ -1,9 +1,13 @@
 """Pictures of graphs: the real one that autograd recorded, and one written down by hand.
 
 Both are drawn in rows with the result on top. `draw_steps` is used from notebook 02 on, before
-autograd is known; `draw_graph` from notebook 03 on, where its walk is first done by hand.
+autograd is known; `draw_graph` from notebook 03 on, where its walk is first done by hand, and
+`draw_values` there, for the engine that the reader builds. All can show numbers: values in black,
+and in orange the gradients that travel back from the result. `draw_pair`, from notebook 04, opens
+a single node.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, groupby, pairwise
@@ -17,12 +21,15 @@ from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
+from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 from torch import Tensor
 
 from helpers.charts import COLORS
 
 Names = Mapping[str, Tensor]
+Numbers = Mapping[str, float | Tensor]
+Say = Callable[[str, Tensor], str]  # from a tensor and its name to a label
 Row = list["_Box"]
 
 MAX_NODES = 200  # more cannot be read
@@ -31,24 +38,34 @@ MAX_WIDTH = 9.0  # inches; wider rows are wrapped, and what is still wider is sc
 # Lengths in inches, the font size in points.
 FONT_SIZE, LINE_HEIGHT = 8.0, 0.145
 PADDING, GAP, ROW_GAP, PORT_GAP = 0.08, 0.16, 0.27, 0.16
+ROW_GAP_WITH_NUMBERS = 0.44  # room for what an arrow carries
+
+MAX_NUMBERS = 8  # of a tensor with more, the shape is shown
+GRADIENT, ARROW = COLORS[1], "0.35"
 
 STYLES: dict[str, dict[str, Any]] = {
     "tensor": {"facecolor": "#FBE3D3", "edgecolor": COLORS[1]},
     "function": {"facecolor": "#E3EEF6", "edgecolor": COLORS[0]},
     "leaf": {"facecolor": "#DDF1EA", "edgecolor": COLORS[2]},
+    "given": {"facecolor": "#EEEEEE", "edgecolor": "0.5"},
     "unreached": {"facecolor": "white", "edgecolor": "0.4", "linestyle": "--"},
 }
 
 
-def graph_of(tensor: Tensor, names: Names | None = None) -> nx.MultiDiGraph:
+def graph_of(
+    tensor: Tensor, names: Names | None = None, *, values: bool = False
+) -> nx.MultiDiGraph:
     """Return the graph that `tensor.backward()` would walk, as a graph of networkx.
 
     The walk along `next_functions` is the one of notebook 03. Nothing of the tensor's own graph is
-    changed or kept, and it may have been used by `backward` already.
+    changed or kept, and without `values` it may have been used by `backward` already.
 
     Args:
         tensor: what was computed.
         names: name to tensor, such as `{"w1": w1}` or `dict(model.named_parameters())`.
+        values: walk it, too. The labels then hold numbers in place of shapes where they are few,
+            nodes have an attribute `grad`, the gradient that arrives there, and edges one called
+            `carries`, what is handed on along them. No `.grad` of a named tensor changes.
 
     Returns:
         Nodes 0 (the tensor), 1 (its `grad_fn`), 2, ...; an edge for each step of the way back,
@@ -58,21 +75,25 @@ def graph_of(tensor: Tensor, names: Names | None = None) -> nx.MultiDiGraph:
 
     Raises:
         TypeError: `tensor` or a named value is not a tensor, or `names` is no mapping.
-        ValueError: the tensor has no graph.
+        ValueError: the tensor has no graph; with `values`, it is more than one number, or
+            `backward` has used its graph up.
     """
     given = {} if names is None else names
     _check(tensor, given)
     numbers = _walk([tensor.grad_fn], _inputs_of)
+    say = _said if values else _shaped
     graph = nx.MultiDiGraph()
-    graph.add_node(0, **_described("tensor", tensor, given, "result"))
+    graph.add_node(0, **_described("tensor", tensor, given, say, "result"))
     for node, number in numbers.items():
-        graph.add_node(number, **_described_node(node, tensor, given))
+        graph.add_node(number, **_described_node(node, tensor, given, say))
     graph.add_edge(0, 1)
     for node, number in numbers.items():
         graph.add_edges_from((number, numbers[each]) for each in _inputs_of(node))
     for name, value in given.items():
         if value is not tensor and _node_of(value) not in numbers:
-            graph.add_node(len(graph), **_described("unreached", value, {name: value}))
+            graph.add_node(len(graph), **_described("unreached", value, {name: value}, say))
+    if values:
+        _add_gradients(graph, numbers, tensor, given)
     return graph
 
 
@@ -80,6 +101,7 @@ def draw_graph(
     tensor: Tensor,
     names: Names | None = None,
     *,
+    values: bool = False,
     title: str = "What backward walks through",
     ax: Axes | None = None,
 ) -> Axes:
@@ -94,46 +116,145 @@ def draw_graph(
         tensor: what was computed.
         names: name to tensor, such as `{"w1": w1}` or `dict(model.named_parameters())`. A result
             on the way can be named too: its function shows the name as a second line.
+        values: show numbers in place of shapes: what each named tensor holds, and in orange the
+            gradient that arrives at each box and what each arrow hands on. To find them, the graph
+            is walked once and kept, so draw it before `backward` uses it up. (Hooks run, too.)
         title: the picture's title.
         ax: where to draw; a new picture, as large as the graph asks for, if None.
 
     Raises:
         TypeError: `tensor` or a named value is not a tensor, or `names` is no mapping.
-        ValueError: the tensor has no graph, or one with more than 200 functions and leaves.
+        ValueError: the tensor has no graph, or one with more than 200 functions and leaves; with
+            `values`, it is more than one number, or `backward` has used its graph up.
     """
-    graph = graph_of(tensor, names)
-    kinds = [kind for _, kind in graph.nodes(data="kind")]
+    kinds = [kind for _, kind in graph_of(tensor, names).nodes(data="kind")]
     size = len(kinds) - kinds.count("unreached") - 1
     if size > MAX_NODES:
         raise ValueError(f"the graph has {size:,} nodes, more than the {MAX_NODES} one can read")
-    dashed = "; dashed: no gradient reaches it" if "unreached" in kinds else ""
-    legend = f"arrows: the way backward walks{dashed}"
-    return _draw(graph, title=title, legend=legend, arrow="-|>", ax=ax)
+    parts = ["arrows: the way backward walks"]
+    parts += ["orange: the gradient"] if values else []
+    parts += ["dashed: no gradient reaches it"] if "unreached" in kinds else []
+    legend = "; ".join(parts[:2]) + "".join(f"\n{part}" for part in parts[2:])
+    return _draw(graph_of(tensor, names, values=values), title, legend, "-|>", ax)
+
+
+def draw_values(
+    result: Any,
+    backward: Callable[[Any], object],
+    names: Mapping[str, Any],
+    *,
+    title: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what a backward of our own engine pays, right or wrong: that of notebook 03.
+
+    `backward` runs once, from gradients of zero. Each box shows the operation, what its value holds
+    and in orange the gradient it ends with, each arrow what was paid along it, if anything was.
+
+    Args:
+        result: a `Value` of notebook 03, with `data`, `grad`, `parents` and a `rule` named after
+            its operation.
+        backward: fills the `grad` of each value below the result.
+        names: name to value, such as `{"a": a, "b": b}`.
+        title: the picture's title.
+        ax: where to draw; a new picture, as large as the graph asks for, if None.
+    """
+    numbers = _walk([result], lambda value: value.parents)
+    payments = _payments(numbers, backward, result)
+    graph = nx.MultiDiGraph()
+    for value, number in numbers.items():
+        graph.add_node(number, **_described_value(value, names))
+    for value, number in numbers.items():
+        paid = payments.get(number, [""] * len(value.parents))
+        for parent, amount in zip(value.parents, paid, strict=True):
+            graph.add_edge(number, numbers[parent], carries=amount)
+    return _draw(graph, title, "arrows: who pays whom; orange: the gradient", "-|>", ax)
 
 
 def draw_steps(
     steps: Mapping[str, Sequence[str]],
     *,
     title: str,
+    values: Numbers | None = None,
+    grads: Numbers | None = None,
+    slopes: Mapping[str, float] | None = None,
     highlight: Collection[str] = (),
+    given: Collection[str] = (),
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a computation: each result with arrows from what it is computed from, the last on top.
 
     Labels that are no result are inputs, and are drawn as `draw_graph` draws leaves. The rows are
-    those of `draw_graph`, only the arrows point the other way. Used from notebook 02 on.
+    those of `draw_graph`, only the arrows point the other way: values go up. With `grads` or
+    `slopes` they point down, the way of the gradients. Used from notebook 02 on.
 
     Args:
         steps: a result's label to the labels that it is computed from; a label may have several
             lines, such as "h = x @ w1" and its shape.
         title: the picture's title.
+        values: label to what it holds, a number or a tensor; of a large tensor the shape is shown.
+        grads: label to its gradient, shown in orange below the value.
+        slopes: label to the slope of what is computed from it, on the arrow there as "× 3".
         highlight: labels to draw in the accent colour.
+        given: inputs that nobody learns, such as the data, to draw in grey.
         ax: where to draw; a new picture, as large as the graph asks for, if None.
 
     Raises:
         TypeError: the inputs of a result are one string in place of a sequence of them.
-        ValueError: no steps, a result that depends on itself, or a highlight that is no label.
+        ValueError: no steps, a result that depends on itself, or a highlight, a value, a gradient
+            or a slope of what is no label or no step; a given label that is no input.
     """
+    graph = _graph_of_steps(steps)
+    values, grads, slopes = values or {}, grads or {}, slopes or {}
+    for name, labels in {"highlight": highlight, "values": values, "grads": grads}.items():
+        if unknown := sorted(set(labels) - set(graph)):
+            raise ValueError(f"{name} must name labels of steps, got {unknown}")
+    for label, box in graph.nodes.items():
+        box.update(label=_said(label, values[label]) if label in values else label)
+        box.update(kind="leaf" if label not in steps else "function", accent=label in highlight)
+        box["grad"] = _said("grad", grads[label]) if label in grads else ""
+    for label in given:
+        if label in steps or label not in graph:
+            raise ValueError(f"given must name inputs, got {label!r}")
+        graph.nodes[label]["kind"] = "given"
+    for label, slope in slopes.items():
+        if label not in graph or graph.in_degree(label) != 1:
+            raise ValueError(f"slopes must name what is used once, got {label!r}")
+        for *_, arrow in graph.in_edges(label, data=True):
+            arrow["slope"] = f"× {_short(slope)}"
+    if grads or slopes:
+        return _draw(graph, title, "arrows: the way back; orange: the gradient", "-|>", ax)
+    return _draw(graph, title, "arrows: what goes into what", "<|-", ax)
+
+
+def draw_pair(forward: Names, backward: Names, *, saved: str, title: str) -> Axes:
+    """Draw a node of the graph from inside: forward, backward, and the bag between them.
+
+    Built in notebook 04. Forward runs to the right in blue, backward to the left in vermilion.
+
+    Args:
+        forward: what goes in and what comes out, by name, in this order.
+        backward: the gradient that arrives and the one that leaves, in this order.
+        saved: what forward puts into the bag.
+        title: the picture's title.
+
+    Raises:
+        ValueError: forward or backward holds other than two tensors.
+    """
+    if len(forward) != 2 or len(backward) != 2:
+        raise ValueError(f"a half has two ends, got {list(forward)} and {list(backward)}")
+    _, ax = plt.subplots(figsize=(7.0, 2.5), layout="constrained")
+    ax.set(title=title, xlim=(0, 7), ylim=(2.2, 0), xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    _draw_half(ax, 0.35, _Box("forward", "function"), forward, COLORS[0])
+    _draw_half(ax, 1.85, _Box("backward", "tensor"), dict(list(backward.items())[::-1]), GRADIENT)
+    _draw_box(_Box(f"ctx: {saved}", "given", width=1.1, height=0.4, x=3.5, y=1.1), 1.2, ax)
+    for y in 0.58, 1.3:
+        ax.annotate("", (3.5, y + 0.32), (3.5, y), arrowprops={"arrowstyle": "-|>", "color": ARROW})
+    return ax
+
+
+def _graph_of_steps(steps: Mapping[str, Sequence[str]]) -> nx.MultiDiGraph:
     graph = nx.MultiDiGraph()
     for result, inputs in steps.items():
         if isinstance(inputs, str):
@@ -142,12 +263,7 @@ def draw_steps(
         graph.add_edges_from((result, each) for each in inputs)
     if not steps or not nx.is_directed_acyclic_graph(graph):
         raise ValueError("steps must hold at least one result, and none that depends on itself")
-    if unknown := sorted(set(highlight) - set(graph)):
-        raise ValueError(f"highlight must name labels of steps, got {unknown}")
-    for label, box in graph.nodes.items():
-        box.update(label=label, kind="function" if label in steps else "leaf")
-        box["accent"] = label in highlight
-    return _draw(graph, title=title, legend="arrows: what goes into what", arrow="<|-", ax=ax)
+    return graph
 
 
 # What autograd recorded --------------------------------------------------------------------------
@@ -188,17 +304,150 @@ def _node_of(tensor: Tensor) -> Any:
     return torch.autograd.graph.get_gradient_edge(tensor).node if tensor.requires_grad else None
 
 
-def _described_node(node: Any, result: Tensor, given: Names) -> dict[str, str]:
+def _described_node(node: Any, result: Tensor, given: Names, say: Say) -> dict[str, str]:
     if node.name().endswith("AccumulateGrad"):
-        return _described("leaf", node.variable, given, "leaf")
+        return _described("leaf", node.variable, given, say, "leaf")
     name = node.name().rpartition("::")[2]
-    made = [key for key, value in given.items() if value.grad_fn is node and value is not result]
-    return {"kind": "function", "name": name, "label": "\n".join([name, *made])}
+    made = {key: value for key, value in given.items() if value.grad_fn is node}
+    made = {key: value for key, value in made.items() if value is not result}
+    lines = [say(key, value) for key, value in made.items()] if say is _said else made
+    return {"kind": "function", "name": name, "label": "\n".join([name, *lines])}
 
 
-def _described(kind: str, tensor: Tensor, given: Names, usual: str = "") -> dict[str, str]:
+def _described(
+    kind: str, tensor: Tensor, given: Names, say: Say, usual: str = ""
+) -> dict[str, str]:
     name = ", ".join(key for key, value in given.items() if value is tensor) or usual
-    return {"kind": kind, "name": name, "label": f"{name}\n{tuple(tensor.shape)}"}
+    return {"kind": kind, "name": name, "label": say(name, tensor)}
+
+
+def _add_gradients(
+    graph: nx.MultiDiGraph, numbers: Mapping[Any, int], result: Tensor, given: Names
+) -> None:
+    """Walk the graph as `backward` does, and write down what arrives where, and along which arrow.
+
+    A hook on each function sees what arrives there and what it hands on to each of its inputs.
+    """
+    if result.numel() != 1:
+        raise ValueError(f"values need a single number to go back from, got {_shape(result)}")
+    totals: dict[int, Any] = {0: torch.ones_like(result)}
+    graph.edges[0, 1, 0]["carries"] = "1"
+    leaves = [node for node in numbers if node.name().endswith("AccumulateGrad")]
+
+    def watch(node: Any) -> Any:
+        def noted(handed_on: Sequence[Any], arrived: Sequence[Any]) -> None:
+            totals[numbers[node]] = arrived[0] if len(arrived) == 1 else None
+            _note_edges(graph, numbers, node, handed_on)
+
+        return node.register_hook(noted)
+
+    hooks = [watch(node) for node in numbers if node not in leaves]
+    try:
+        found = _walked_back(result, [leaf.variable for leaf in leaves], given)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    totals |= {numbers[leaf]: grad for leaf, grad in zip(leaves, found, strict=True)}
+    for number, total in totals.items():
+        graph.nodes[number]["grad"] = "" if total is None else _said("grad", total)
+
+
+def _note_edges(
+    graph: nx.MultiDiGraph, numbers: Mapping[Any, int], node: Any, handed_on: Sequence[Any]
+) -> None:
+    used: Counter[int] = Counter()
+    for (parent, _), gradient in zip(node.next_functions, handed_on, strict=True):
+        if parent is not None:
+            end = numbers[parent]
+            if gradient is not None:
+                edge = graph.edges[numbers[node], end, used[end]]
+                edge["carries"] = _numbers(gradient) if gradient.dim() < 2 else _shape(gradient)
+            used[end] += 1
+
+
+def _walked_back(result: Tensor, leaves: Sequence[Tensor], given: Names) -> Sequence[Any]:
+    """Return the gradients of the leaves; those that `retain_grad` keeps stay as they are."""
+    kept = [(t, t.grad) for t in given.values() if not t.is_leaf and t.retains_grad]
+    try:
+        return torch.autograd.grad(result, leaves, retain_graph=True, allow_unused=True)
+    except RuntimeError as error:
+        if "second time" not in str(error):
+            raise
+        raise ValueError("backward has used this graph up; draw it before, or anew") from error
+    finally:
+        for tensor, grad in kept:
+            tensor.grad = grad
+
+
+# What our own engine did --------------------------------------------------------------------------
+
+
+def _payments(
+    numbers: Mapping[Any, int], backward: Callable[[Any], object], result: Any
+) -> dict[int, list[str]]:
+    """Run backward once, and return what each value handed to its parents."""
+    payments: dict[int, list[str]] = {}
+
+    def watched(value: Any, rule: Callable[[Tensor], Sequence[Tensor]]) -> Callable[..., Any]:
+        def noted(arrived: Tensor) -> Sequence[Tensor]:
+            handed_on = rule(arrived)
+            payments[numbers[value]] = [_numbers(each) for each in handed_on]
+            return handed_on
+
+        return noted
+
+    rules = {value: value.rule for value in numbers}
+    try:
+        for value, rule in rules.items():
+            value.grad, value.rule = torch.zeros_like(value.data), watched(value, rule)
+        backward(result)
+    finally:
+        for value, rule in rules.items():
+            value.rule = rule
+    return payments
+
+
+def _described_value(value: Any, names: Mapping[str, Any]) -> dict[str, str]:
+    name = ", ".join(key for key, each in names.items() if each is value)
+    operation = value.rule.__qualname__.partition(".")[0] if value.parents else ""
+    said = _said(name, value.data) if name else _numbers(value.data)
+    label = "\n".join(filter(None, [operation, said]))
+    kind = "function" if value.parents else "leaf"
+    return {"kind": kind, "label": label, "grad": _said("grad", value.grad)}
+
+
+# Numbers -----------------------------------------------------------------------------------------
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))
+
+
+def _shaped(name: str, tensor: Tensor) -> str:
+    return f"{name}\n{_shape(tensor)}"
+
+
+def _said(name: str, value: float | Tensor) -> str:
+    """Return "w = 3", a name over the rows of a small matrix, or over the shape of a large one."""
+    tensor = torch.as_tensor(value)
+    if tensor.numel() > MAX_NUMBERS:
+        return _shaped(name, tensor)
+    equals = " " if name == "grad" else " = "
+    return f"{name}{equals if tensor.dim() < 2 else chr(10)}{_numbers(tensor)}"
+
+
+def _numbers(tensor: Tensor) -> str:
+    """Return the numbers of a small tensor, a matrix in rows; the shape of a large one."""
+    if tensor.numel() > MAX_NUMBERS or tensor.dim() > 2:
+        return _shape(tensor)
+    if tensor.dim() == 0:
+        return _short(tensor.item())
+    rows = tensor.detach().reshape(-1, tensor.shape[-1]).tolist()
+    return "\n".join(f"[{', '.join(map(_short, row))}]" for row in rows)
+
+
+def _short(number: float) -> str:
+    return f"{number + 0:.4g}".replace("-", "−")
 
 
 # Drawing -----------------------------------------------------------------------------------------
@@ -210,10 +459,12 @@ class _Box:
 
     label: str = ""
     kind: str = ""
+    grad: str = ""
     accent: bool = False
     on_longest_way: bool = False
     width: float = 0.0
     height: float = 0.0
+    port_gap: float = PORT_GAP
     room: float = 0.1  # the width with half a gap on each side
     x: float = 0.0
     y: float = 0.0
@@ -221,30 +472,49 @@ class _Box:
     below: Row = field(default_factory=list)
 
 
-def _draw(graph: nx.MultiDiGraph, *, title: str, legend: str, arrow: str, ax: Axes | None) -> Axes:
+@dataclass(eq=False)
+class _Way:
+    """An arrow: the boxes that it connects and passes, and what is written on it."""
+
+    boxes: Row
+    number: int  # among the arrows between the same two boxes
+    carries: str = ""
+    slope: str = ""
+
+
+def _draw(graph: nx.MultiDiGraph, title: str, legend: str, arrow: str, ax: Axes | None) -> Axes:
     graph = nx.relabel_nodes(graph, {node: _box_for(**data) for node, data in graph.nodes.items()})
     rows = _rows_of(graph)
     ways = _ways_through(graph, rows)
-    width, height = _give_places(rows)
+    numbered = any(way.carries or way.slope for way in ways)
+    width, height = _give_places(rows, ROW_GAP_WITH_NUMBERS if numbered else ROW_GAP)
     if ax is None:
         scale = min(1.0, (MAX_WIDTH - 0.1) / width)
-        size = max(4.6, scale * width + 0.1), scale * height + 0.6  # room for title and legend
+        size = (
+            max(4.6, scale * width + 0.1),
+            scale * height + 0.6 + 0.15 * legend.count("\n"),
+        )  # title and legend
         _, ax = plt.subplots(figsize=size, layout="constrained")
     ax.set(title=title, xlabel=legend, xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     scale = _fit(ax, width, height)
-    for way, number in ways:
-        _draw_arrow(way, number, arrow, scale, ax)
+    for way in ways:
+        _draw_arrow(way, arrow, scale, ax)
     for box in graph:
         _draw_box(box, scale, ax)
     return ax
 
 
-def _box_for(label: str, kind: str, accent: bool = False, **_: Any) -> _Box:
-    lines, font = label.split("\n"), FontProperties(size=FONT_SIZE)
-    widths = [text_to_path.get_text_width_height_descent(s, font, False)[0] for s in lines]
-    width, height = max(0.4, max(widths) / 72 + 2 * PADDING), LINE_HEIGHT * len(lines) + PADDING
-    return _Box(label, kind, accent, width=width, height=height, room=width + GAP)
+def _box_for(label: str, kind: str, grad: str = "", accent: bool = False, **_: Any) -> _Box:
+    lines = [*label.split("\n"), *grad.split("\n")] if grad else label.split("\n")
+    width = max(0.4, max(map(_width_of, lines)) + 2 * PADDING)
+    height = LINE_HEIGHT * len(lines) + PADDING
+    return _Box(label, kind, grad, accent, width=width, height=height, room=width + GAP)
+
+
+def _width_of(line: str) -> float:
+    font = FontProperties(size=FONT_SIZE)
+    return float(text_to_path.get_text_width_height_descent(line, font, False)[0]) / 72
 
 
 def _fit(ax: Axes, width: float, height: float) -> float:
@@ -263,36 +533,63 @@ def _fit(ax: Axes, width: float, height: float) -> float:
 
 def _draw_box(box: _Box, scale: float, ax: Axes) -> None:
     corner = (box.x - box.width / 2, box.y - box.height / 2)
-    rounded = box.kind in ("leaf", "unreached")
+    rounded = box.kind in ("leaf", "given", "unreached")
     shape = "round,pad=0,rounding_size=0.12" if rounded else "square,pad=0"
     style = STYLES["tensor" if box.accent else box.kind]
     patch = FancyBboxPatch(corner, box.width, box.height, boxstyle=shape, linewidth=scale, **style)
     ax.add_patch(patch)
-    text = ax.text(box.x, box.y, box.label, ha="center", va="center", parse_math=False)
-    text.set(fontsize=FONT_SIZE * scale, linespacing=1.15)
+    below = LINE_HEIGHT * (box.grad.count("\n") + 1) if box.grad else 0.0
+    above = box.height - PADDING - below
+    _write(ax, box.x, box.y - below / 2, box.label, scale)
+    if box.grad:
+        _write(ax, box.x, box.y + above / 2, box.grad, scale, GRADIENT)
 
 
-def _draw_arrow(way: Row, number: int, style: str, scale: float, ax: Axes) -> None:
+def _write(ax: Axes, x: float, y: float, text: str, scale: float, color: str = "black") -> Text:
+    written = ax.text(x, y, text, ha="center", va="center", parse_math=False, color=color)
+    written.set(fontsize=FONT_SIZE * scale, linespacing=1.15)
+    return written
+
+
+def _draw_arrow(way: _Way, style: str, scale: float, ax: Axes) -> None:
     """Draw an arrow that is bent between two rows and straight where it passes one."""
     points = []
-    for one, two in pairwise(way):
-        x0, x1 = _port(one, one.below, two, number), _port(two, two.above, one, number)
+    for one, two in pairwise(way.boxes):
+        x0, x1 = _port(one, one.below, two, way), _port(two, two.above, one, way)
         y0, y1 = one.y + one.height / 2, two.y - two.height / 2
         points += [(x0, y0), (x0, (y0 + y1) / 2), (x1, (y0 + y1) / 2), (x1, y1)]
     bend = [Path.CURVE4] * 3
-    path = Path(points, [Path.MOVETO, *bend, *[Path.LINETO, *bend] * (len(way) - 2)])
+    path = Path(points, [Path.MOVETO, *bend, *[Path.LINETO, *bend] * (len(way.boxes) - 2)])
     patch = FancyArrowPatch(path=path, arrowstyle=style, mutation_scale=8 * scale)
-    ax.add_patch(patch).set(color="0.35", linewidth=scale)
+    ax.add_patch(patch).set(color=ARROW, linewidth=scale)
+    if text := way.carries or way.slope:
+        (x0, y0), (x1, y1) = (points[0], points[3]) if len(points) == 4 else (points[3], points[4])
+        color = GRADIENT if way.carries else "black"
+        written = _write(ax, (x0 + x1) / 2, (y0 + y1) / 2, text, scale, color)
+        written.set_bbox({"boxstyle": "square,pad=0.1", "facecolor": "white", "linewidth": 0})
 
 
-def _port(box: _Box, others: Row, other: _Box, number: int) -> float:
+def _draw_half(ax: Axes, y: float, box: _Box, ends: Names, color: str) -> None:
+    """Draw a half of a pair: its box, what stands left and right of it, and two arrows through."""
+    box.x, box.y, box.width, box.height = 3.5, y, 1.5, 0.45
+    _draw_box(box, 1.2, ax)
+    for (name, tensor), x in zip(ends.items(), (0.95, 6.05), strict=True):
+        words = f"{name}\n{_numbers(tensor)}"
+        ax.text(x, y, words, ha="center", va="center", fontsize=9, color=color)
+    style = "-|>" if box.label == "forward" else "<|-"
+    for left in 1.95, 4.3:
+        arrow = {"arrowstyle": style, "color": color, "lw": 1.6}
+        ax.annotate("", (left + 0.75, y), (left, y), arrowprops=arrow)
+
+
+def _port(box: _Box, others: Row, other: _Box, way: _Way) -> float:
     """Return where along its box an arrow starts or ends: side by side, in the order of x.
 
     Several arrows between the same two boxes are numbered from 0.
     """
     ordered = sorted(others, key=lambda each: each.x)
-    place = ordered.index(other) + min(number, others.count(other) - 1)
-    gap = min(PORT_GAP, 0.8 * box.width / len(ordered))
+    place = ordered.index(other) + min(way.number, others.count(other) - 1)
+    gap = min(box.port_gap, 0.8 * box.width / len(ordered))
     return box.x + gap * (place - (len(ordered) - 1) / 2)
 
 
@@ -314,26 +611,36 @@ def _rows_of(graph: nx.MultiDiGraph) -> list[Row]:
     return rows
 
 
-def _ways_through(graph: nx.MultiDiGraph, rows: list[Row]) -> list[tuple[Row, int]]:
-    """Return for each arrow the boxes that it connects and passes, and its number among equals.
-
-    Where it passes a row, the row gets a box without a label.
-    """
+def _ways_through(graph: nx.MultiDiGraph, rows: list[Row]) -> list[_Way]:
+    """Return the arrows. Where one passes a row, the row gets a box without a label."""
     place = {box: number for number, row in enumerate(rows) for box in row}
     ways = []
-    for start, end, key in graph.edges(keys=True):
+    for start, end, key, data in graph.edges(keys=True, data=True):
         passed = rows[place[start] + 1 : place[end]]
-        way = [start, *(_Box() for _ in passed), end]
-        for row, box in zip(passed, way[1:], strict=False):
+        way = _Way([start, *(_Box() for _ in passed), end], key, **data)
+        for row, box in zip(passed, way.boxes[1:], strict=False):
             row.append(box)
-        for one, two in pairwise(way):
+        for one, two in pairwise(way.boxes):
             one.below.append(two)
             two.above.append(one)
-        ways.append((way, key))
+        ways.append(way)
+    _make_room_for_numbers(ways)
     return ways
 
 
-def _give_places(rows: list[Row]) -> tuple[float, float]:
+def _make_room_for_numbers(ways: list[_Way]) -> None:
+    """Move arrows apart, and widen what they touch, so that the numbers on them stay apart."""
+    for way in ways:
+        text = way.carries or way.slope
+        for box in way.boxes if text else []:
+            box.port_gap = max(box.port_gap, _width_of(text) + 0.1)
+            arrows = max(len(box.above), len(box.below))
+            if arrows > 1 or not box.label:
+                box.width = max(box.width, arrows * box.port_gap / 0.8)
+            box.room = max(box.room, box.width + (GAP if box.label else 0.0))
+
+
+def _give_places(rows: list[Row], row_gap: float) -> tuple[float, float]:
     """Give each box its x and y, in inches from the top left; return the picture's size."""
     top = 0.1
     for row in rows:
@@ -341,14 +648,14 @@ def _give_places(rows: list[Row]) -> tuple[float, float]:
         for box in row:
             box.y = top + height / 2
             box.height = box.height or height  # an arrow passes through the whole row
-        top += height + ROW_GAP
+        top += height + row_gap
     _give_columns(rows)
     boxes = [box for row in rows for box in row]
     left = min(box.x - box.width / 2 for box in boxes) - 0.1
     for box in boxes:
         box.x -= left
     width = max(box.x + box.width / 2 for box in boxes) + 0.1
-    return width, top - ROW_GAP + 0.1
+    return width, top - row_gap + 0.1
 
 
 def _give_columns(rows: list[Row]) -> None:

@@ -115,16 +115,12 @@ def _statements_above(number):
         source = "".join(cell["source"])
         if exercise.prompt in source:
             return kept
-        if cell["cell_type"] == "code" and not _shall_raise(cell):
+        if cell["cell_type"] == "code":
             plain = "\n".join("" if _is_magic(line) else line for line in source.split("\n"))
             file = _known(plain, f"{path.name}-{n}")
             statements = [ast.Module([s], []) for s in _kept_statements(plain)]
             kept += [compile(statement, file, "exec") for statement in statements]
     raise AssertionError(f"{path.name} has no exercise {number}")
-
-
-def _shall_raise(cell):
-    return "raises-exception" in cell["metadata"].get("tags", [])
 
 
 def _is_magic(line):

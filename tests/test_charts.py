@@ -21,6 +21,7 @@ from helpers.charts import (
     plot_history,
     plot_losses,
     plot_paths,
+    plot_slopes,
     show_images,
 )
 from helpers.metrics import History
@@ -176,6 +177,40 @@ def test_plot_bars_draws_one_bar_a_name_with_its_number():
     assert [text.get_text() for text in ax.texts] == ["12.5", "25", "0"]
     assert ax.yaxis_inverted() and ax.get_xlim()[1] > 25
     assert (ax.get_title(), ax.get_xlabel()) == ("A step", "ms")
+
+
+def strokes_of(ax):
+    """Return (x, y, slope) of the strokes, the lines of two points."""
+    ends = [line.get_xydata() for line in ax.get_lines() if len(line.get_xydata()) == 2]
+    return [(*(a + b) / 2, (b - a)[1] / (b - a)[0]) for a, b in ends]
+
+
+def test_plot_slopes_draws_the_slopes_that_backward_claims_each_on_its_point():
+    ax = plot_slopes(torch.relu, title="A kink", behind={"abs": torch.abs})
+    strokes = strokes_of(ax)
+    assert [x for x, _, _ in strokes] == pytest.approx(np.arange(-2.75, 3, 0.5))
+    for x, y, slope in strokes:
+        assert (y, slope) == pytest.approx((max(x, 0), float(x > 0)))
+    curves = drawn(ax)
+    assert curves["forward"][0] == 0 and curves["abs"][0] == 3
+    assert (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == ("A kink", "x", "y")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "abs",
+        "forward",
+        "slope that backward claims",
+    ]
+
+
+def test_plot_slopes_does_not_join_the_steps_of_a_staircase():
+    _, mine = plt.subplots()
+    assert plot_slopes(torch.round, title="Stairs", ax=mine) is mine
+    assert np.isnan(drawn(mine)["forward"]).sum() == 6
+    assert {slope for _, _, slope in strokes_of(mine)} == {0.0}
+
+
+def test_plot_slopes_refuses_what_does_not_keep_the_shape():
+    with pytest.raises(ValueError, match=r"must keep the shape \(1201,\), got \(\)"):
+        plot_slopes(torch.sum, title="no")
 
 
 @pytest.mark.parametrize("values", [{}, {"a": -1.0}, {"a": float("nan")}, {"a": float("inf")}])

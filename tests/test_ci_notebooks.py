@@ -1,8 +1,10 @@
 """The tool that renders and stamps: real runs on small notebooks."""
 
+import base64
 import json
 import os
 import stat
+import struct
 from pathlib import Path
 
 import nbformat
@@ -28,6 +30,10 @@ print("aaaa\\rbb")"""
 RAISING = """\
 import json
 json.loads("x")"""
+ALT = {"image": {"alt": "A curve that falls."}}
+DRAWING = "\n".join(
+    [*tool.SETUP_CELL.splitlines()[-2:], "import matplotlib.pyplot as plt", "_ = plt.plot([2, 1])"]
+)
 
 
 def notebook_of(*cells: NotebookNode) -> NotebookNode:
@@ -51,6 +57,8 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
         new_code_cell(TRAINING, metadata={"tags": ["nbval-ignore-output"], **timing}),
         new_code_cell(RAISING, metadata={"tags": ["raises-exception"]}),
         new_code_cell("print('after')", outputs=[new_output("stream", text="stale")]),
+        new_code_cell(DRAWING, metadata={"mystnb": {**ALT, "figure": {"name": "x"}}}),
+        new_code_cell("# as it is\nassert 1", metadata={"tags": ["claims"]}),
     ]
     nbformat.write(notebook_of(*cells), path)
     path.chmod(0o644)
@@ -64,7 +72,7 @@ def code_cells(path: Path) -> list[NotebookNode]:
 
 
 def test_render_counts_from_one(rendered: Path) -> None:
-    assert [cell.execution_count for cell in code_cells(rendered)] == [1, 2, 3, 4]
+    assert [cell.execution_count for cell in code_cells(rendered)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_render_runs_in_the_notebooks_folder(rendered: Path) -> None:
@@ -94,12 +102,20 @@ def test_render_cleans_tracebacks(rendered: Path) -> None:
 def test_render_keeps_bare_metadata(rendered: Path) -> None:
     notebook = nbformat.read(rendered, as_version=4)
     assert notebook.metadata == tool.METADATA
-    tags = ["nbval-ignore-output"], ["raises-exception"]
     assert [cell.metadata for cell in notebook.cells] == [
         *({}, {}),
-        *({"tags": tag} for tag in tags),
-        {},
+        *({"tags": [tag]} for tag in ("nbval-ignore-output", "raises-exception")),
+        *({}, {"mystnb": ALT}),
+        {"tags": ["claims"], "jupyter": {"source_hidden": True}},
     ]
+
+
+def test_pictures_have_twice_the_pixels_that_they_take_on_the_page(rendered: Path) -> None:
+    (output,) = (o for o in code_cells(rendered)[4].outputs if "image/png" in o.get("data", {}))
+    header = base64.b64decode(output.data["image/png"])[16:24]
+    width, height = struct.unpack(">II", header)
+    shown = output.metadata["image/png"]
+    assert abs(width - 2 * shown["width"]) <= 1 and abs(height - 2 * shown["height"]) <= 1
 
 
 def test_render_writes_a_tidy_file(rendered: Path) -> None:

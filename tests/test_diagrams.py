@@ -9,7 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.diagrams import draw_broadcast, draw_channels, draw_windows, show_grids
+from helpers.charts import COLORS
+from helpers.diagrams import (
+    draw_broadcast,
+    draw_channels,
+    draw_means,
+    draw_memory,
+    draw_outer_products,
+    draw_picks,
+    draw_product,
+    draw_samples,
+    draw_windows,
+    draw_zoom,
+    show_grids,
+    show_photos,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +90,153 @@ def test_draw_broadcast_keeps_every_number_inside_its_cell(shape_a, shape_b, val
 def test_draw_broadcast_refuses_what_it_cannot_draw(a, b, message):
     with pytest.raises(ValueError, match=message):
         draw_broadcast(a, b, title="no")
+
+
+MARKS = torch.tensor([[7.0, 9, 5], [6, 8, 1]])
+WEIGHTS = torch.tensor([[0.5, 0.25, 1, 0], [0.25, 0.25, 0, 0], [0.25, 0.5, 0, 1]])
+PHOTO = torch.arange(4 * 5 * 3, dtype=torch.uint8).reshape(4, 5, 3)
+BLUE, SKY_BLUE, PURPLE = COLORS[0], COLORS[5], COLORS[3]
+
+
+def cells_in(ax, color):
+    """The numbers that stand in the cells of this colour, in the order of the cells."""
+    fill = matplotlib.colors.to_rgba(color)
+    inside = []
+    for patch in ax.patches:
+        left, top = patch.get_xy()
+        for text in ax.texts if patch.get_facecolor() == fill else ():
+            x, y = text.get_position()
+            if 0.3 < x - left < 0.7 and 0.3 < y - top < 0.7:
+                inside.append(float(text.get_text().replace("−", "-")))
+    return inside
+
+
+def assert_on_the_page(ax):
+    ax.figure.canvas.draw()
+    page = ax.figure.bbox
+    for text in [*ax.texts, ax.title]:
+        box = text.get_window_extent()
+        assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1, text
+        assert page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1, text
+
+
+def test_draw_broadcast_subtracts_under_the_names_it_is_given():
+    ax = draw_broadcast(COLUMN, ROW, sign="−", names=("tens", "units"), title="Less")
+    assert numbers(ax)[24:] == (COLUMN - ROW).flatten().tolist()
+    assert words(ax) == ["tens\n(3, 1)", "−", "units\n(4,)", "=", "tens − units\n(3, 4)"]
+    with pytest.raises(ValueError, match="sign must be one of"):
+        draw_broadcast(COLUMN, ROW, sign="*", title="no")
+
+
+@pytest.mark.parametrize("entry", [(0, 1), (1, 3)])
+def test_draw_product_colours_the_row_the_column_and_what_they_make(entry):
+    ax = draw_product(MARKS, WEIGHTS, entry, names=("marks", "weights"), title="One")
+    row, column = entry
+    assert cells_in(ax, BLUE) == MARKS[row].tolist()
+    assert cells_in(ax, SKY_BLUE) == WEIGHTS[:, column].tolist()
+    assert cells_in(ax, PURPLE) == [(MARKS @ WEIGHTS)[entry].item()]
+    assert_on_the_page(ax)
+
+
+def test_draw_product_spells_the_entry_out():
+    ax = draw_product(MARKS, WEIGHTS, (0, 1), names=("marks", "weights"), title="One")
+    texts = [text.get_text() for text in ax.texts]
+    assert "7·0.25 + 9·0.25 + 5·0.5 = 6.5" in texts
+    assert {"marks (2, 3)", "weights (3, 4)", "marks @ weights (2, 4)"} <= set(texts)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "entry", "message"),
+    [
+        (MARKS, MARKS, (0, 0), r"got \(2, 3\) and \(2, 3\)"),
+        (MARKS[0], WEIGHTS, (0, 0), r"got \(3,\) and \(3, 4\)"),
+        (MARKS, WEIGHTS, (2, 0), r"product of 2×4, got \(2, 0\)"),
+        (MARKS, WEIGHTS, (0, -1), r"got \(0, -1\)"),
+    ],
+)
+def test_draw_product_refuses_what_has_no_such_entry(a, b, entry, message):
+    with pytest.raises(ValueError, match=message):
+        draw_product(a, b, entry, title="no")
+
+
+def test_draw_picks_colours_what_is_picked():
+    picks = {"[1]": MARKS[1], "[1, 2]": MARKS[1, 2], "[:, 1:]": MARKS[:, 1:], "T": MARKS.T[2]}
+    ax = draw_picks(MARKS, picks, title="Four")
+    assert cells_in(ax, PURPLE) == [6, 8, 1, 1, 9, 5, 8, 1, 5, 1]
+    assert words(ax) == ["[1]\n(3,)", "[1, 2]\n()", "[:, 1:]\n(2, 2)", "T\n(2,)"]
+    assert_on_the_page(ax)
+
+
+def test_draw_picks_refuses_copies():
+    with pytest.raises(ValueError, match=r"a copy must be a view"):
+        draw_picks(MARKS, {"a view": MARKS[1], "a copy": MARKS[[1]]}, title="no")
+    with pytest.raises(ValueError, match=r"two axes, got shape \(3,\)"):
+        draw_picks(MARKS[0], {"one": MARKS[0, 0]}, title="no")
+
+
+def test_draw_means_stands_between_both():
+    ax = draw_means(MARKS, title="Vanishing")
+    assert cells_in(ax, BLUE) == MARKS.flatten().tolist()
+    assert cells_in(ax, PURPLE) == [*MARKS.mean(dim=0).tolist(), *MARKS.mean(dim=1).tolist()]
+    texts = [text.get_text() for text in ax.texts]
+    assert {"mean(dim=0), shape (3,)", "mean(dim=1), shape (2,)"} <= set(texts)
+    assert_on_the_page(ax)
+    with pytest.raises(ValueError, match="two axes"):
+        draw_means(MARKS[0], title="no")
+
+
+def test_draw_memory_follows_the_strides():
+    tables = {"t": MARKS, "t.T": MARKS.T, "t.reshape(3, 2)": MARKS.reshape(3, 2)}
+    ax = draw_memory(tables, title="One line")
+    line = MARKS.flatten().tolist()
+    assert cells_in(ax, BLUE) == [7, 9, 5] * 4 and cells_in(ax, SKY_BLUE) == [6, 8, 1] * 4
+    small = [int(text.get_text()) for text in ax.texts if text.get_fontsize() == 6]
+    orders = [MARKS, MARKS.T, MARKS.reshape(3, 2)]
+    read = [line.index(number) for table in orders for number in table.flatten().tolist()]
+    assert small == [0, 1, 2, 3, 4, 5, *read]
+    assert "t.T\nshape (3, 2)\nstrides (1, 3):\ndown 1, right 3" in words(ax)
+    assert_on_the_page(ax)
+
+
+@pytest.mark.parametrize("tensors", [{}, {"t": MARKS[0]}, {"t": MARKS, "copy": MARKS.clone()}])
+def test_draw_memory_refuses_what_shares_no_memory(tensors):
+    with pytest.raises(ValueError, match="must"):
+        draw_memory(tensors, title="no")
+
+
+def test_draw_samples_counts_every_number():
+    samples = {"rand": torch.rand(500), "randn": 3 * torch.randn(500)}
+    for ax, (name, drawn) in zip(draw_samples(samples, title="Two"), samples.items(), strict=True):
+        assert sum(patch.get_height() for patch in ax.patches) == len(drawn)
+        assert name in ax.get_xlabel() and "500" in ax.get_ylabel()
+
+
+def test_draw_zoom_writes_three_numbers_in_each_dot():
+    left, right = draw_zoom(PHOTO, corner=(1, 2), size=(2, 3), title="Numbers")
+    texts = [text.get_text() for text in right.texts]
+    assert texts == ["\n".join(map(str, dot)) for dot in PHOTO[1:3, 2:5].reshape(-1, 3).tolist()]
+    assert left.patches[0].get_xy() == (1.5, 0.5)
+    np.testing.assert_array_equal(np.asarray(left.images[0].get_array()), PHOTO)
+
+
+@pytest.mark.parametrize(
+    ("corner", "size"), [((3, 0), (2, 2)), ((-1, 0), (1, 1)), ((0, 0), (0, 1))]
+)
+def test_draw_zoom_stays_in_the_photo(corner, size):
+    with pytest.raises(ValueError, match=r"must lie in a photo of \(4, 5\)"):
+        draw_zoom(PHOTO, corner, size, title="no")
+
+
+def test_show_photos_shows_each_under_its_name():
+    axes = show_photos({"one": PHOTO, "two": PHOTO + 100}, title="Two")
+    assert [ax.get_title() for ax in axes] == ["one", "two"]
+    np.testing.assert_array_equal(np.asarray(axes[1].images[0].get_array()), PHOTO + 100)
+
+
+@pytest.mark.parametrize("photos", [{}, {"grey": PHOTO[..., 0]}, {"floats": PHOTO.float()}])
+def test_show_photos_refuses_what_is_no_photo(photos):
+    with pytest.raises(ValueError, match="must"):
+        show_photos(photos, title="no")
 
 
 def test_show_grids_writes_small_numbers_names_and_signs():
@@ -188,3 +349,28 @@ def test_draw_channels_draws_one_line_a_kernel():
 def test_draw_channels_refuses_groups_that_do_not_divide(groups):
     with pytest.raises(ValueError, match="groups must divide 4 and 2"):
         draw_channels(4, 2, groups, title="no")
+
+
+ROWS = torch.tensor([[1.0, 2.0, 1.0], [0.0, 3.0, 1.0]])
+GRADS = torch.tensor([[-6.0, 0.0], [2.0, -1.0]])
+
+
+def test_draw_outer_products_writes_each_table_and_the_matrix_product():
+    ax = draw_outer_products(ROWS, GRADS, title="One table each", names=("x", "grad_h"))
+    parts = [[x, g, torch.outer(x, g)] for x, g in zip(ROWS, GRADS, strict=True)]
+    grids = [*parts[0], *parts[1], ROWS.T @ GRADS]
+    assert numbers(ax) == torch.cat([grid.flatten() for grid in grids]).tolist()
+    assert "−0" not in [text.get_text() for text in ax.texts]
+    assert words(ax) == ["x[0]", "grad_h[0]", "+", "x[1]", "grad_h[1]", "=", "x.T @ grad_h"]
+    ax.figure.canvas.draw()
+    page = ax.figure.bbox
+    for text in ax.texts:
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
+
+
+@pytest.mark.parametrize("x", [ROWS[0], ROWS[:1], ROWS[None]])
+def test_draw_outer_products_refuses_what_is_no_batch(x):
+    with pytest.raises(ValueError, match=r"must have shapes \(N, m\) and \(N, p\), got \("):
+        draw_outer_products(x, GRADS, title="")
+    assert not plt.get_fignums()

@@ -4,6 +4,7 @@ import gc
 import sys
 import time
 import weakref
+from collections import Counter
 from itertools import combinations
 
 import matplotlib
@@ -19,7 +20,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from torch import nn
 
-from helpers.graphs import MAX_WIDTH, draw_graph, draw_steps, graph_of
+from helpers.graphs import MAX_WIDTH, draw_graph, draw_pair, draw_steps, draw_values, graph_of
 
 
 @pytest.fixture(autouse=True)
@@ -445,3 +446,261 @@ def test_steps_that_cannot_be_drawn_are_refused(steps, highlight, error, message
 
 def test_a_result_may_need_no_inputs():
     assert_readable(draw_steps({"a constant": []}, title="One box"))
+
+
+# Numbers -----------------------------------------------------------------------------------------
+
+
+def four_numbers():
+    w1, w2 = torch.tensor(0.5, requires_grad=True), torch.tensor(3.0, requires_grad=True)
+    h = 2.0 * w1
+    h_relu = h.clamp(min=0)
+    y_pred = h_relu * w2
+    loss = (y_pred - 1.0) ** 2
+    return loss, {"w1": w1, "w2": w2, "h": h, "h_relu": h_relu, "y_pred": y_pred, "loss": loss}
+
+
+def paid_three_times():
+    a = torch.tensor(3.0, requires_grad=True)
+    b = a * a
+    return b + b * b, {"a": a, "b": b}
+
+
+def small_matrices():
+    w, m = torch.tensor([1.0, 2.0], requires_grad=True), torch.ones(3, 2, requires_grad=True)
+    return (m @ w).sum() + w.sum(), {"w": w, "m": m, "large": torch.ones(3, 50)}
+
+
+def numbers_on_arrows(ax):
+    return sorted(text.get_text() for text in ax.texts if text.get_bbox_patch())
+
+
+def assert_numbers_readable(ax):
+    """Each text in its box or on an arrow, no two texts over each other, all in the picture."""
+    ax.figure.canvas.draw()
+    renderer = ax.figure.canvas.get_renderer()
+    shown = [(text, text.get_window_extent(renderer)) for text in ax.texts]
+    boxes = [p.get_window_extent(renderer) for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    for text, place in shown:
+        if not text.get_bbox_patch():
+            assert any(inside(place, box) for box in boxes), text
+        assert inside(place, ax.get_window_extent(renderer)), text
+    for (one, first), (two, second) in combinations(shown, 2):
+        assert not first.padded(-1).overlaps(second.padded(-1)), (one, two)
+    legend = ax.xaxis.label.get_window_extent(renderer)
+    assert inside(legend, ax.figure.bbox), ax.get_xlabel()
+
+
+@pytest.mark.parametrize("make", [four_numbers, paid_three_times, small_matrices, reuses])
+def test_numbers_can_be_read(make):
+    ax = draw_graph(*make(), values=True)
+    assert_numbers_readable(ax)
+    assert "orange: the gradient" in ax.get_xlabel()
+
+
+def test_boxes_show_data_and_the_gradient_that_backward_finds():
+    loss, names = four_numbers()
+    graph = graph_of(loss, names, values=True)
+    found = {data["name"]: (data["label"], data["grad"]) for _, data in graph.nodes(data=True)}
+    assert found["w1"] == ("w1 = 0.5", "grad 24") and found["w2"] == ("w2 = 3", "grad 4")
+    assert found["loss"] == ("loss = 4", "grad 1")
+    assert found["PowBackward0"] == ("PowBackward0", "grad 1")
+    assert ("MulBackward0\ny_pred = 3", "grad 4") in [
+        (data["label"], data["grad"]) for _, data in graph.nodes(data=True)
+    ]
+    loss.backward()
+    assert (names["w1"].grad, names["w2"].grad) == (24.0, 4.0)
+
+
+def test_each_arrow_shows_what_it_hands_on_and_a_box_the_sum():
+    result, names = paid_three_times()
+    graph = graph_of(result, names, values=True)
+    a, b = named(graph, "a"), next(n for n, d in graph.nodes(data=True) if "b = 9" in d["label"])
+    assert sorted(data["carries"] for *_, data in graph.in_edges(b, data=True)) == ["1", "9", "9"]
+    assert graph.nodes[b]["grad"] == "grad 19"
+    assert [data["carries"] for *_, data in graph.in_edges(a, data=True)] == ["57", "57"]
+    assert graph.nodes[a]["grad"] == "grad 114"
+    ax = draw_graph(result, names, values=True)
+    assert numbers_on_arrows(ax) == sorted(["1", "1", "1", "9", "9", "57", "57"])
+
+
+def test_small_tensors_are_written_out_and_large_ones_are_shapes():
+    graph = graph_of(*small_matrices(), values=True)
+    found = {data["name"]: (data["label"], data.get("grad")) for _, data in graph.nodes(data=True)}
+    assert found["w"] == ("w = [1, 2]", "grad [4, 4]")
+    assert found["m"] == ("m\n[1, 1]\n[1, 1]\n[1, 1]", "grad\n[1, 2]\n[1, 2]\n[1, 2]")
+    assert found["large"] == ("large\n(3, 50)", None)
+    carried = {data.get("carries") for *_, data in graph.edges(data=True)}
+    assert carried == {"1", "[1, 1, 1]", "[1, 1]", "[3, 3]", "(3, 2)"}
+
+
+def test_drawing_the_numbers_changes_no_gradient():
+    loss, names = four_numbers()
+    names["h"].retain_grad()
+    draw_graph(loss, names, values=True)
+    assert names["w1"].grad is None and names["h"].grad is None
+    names["w1"].grad = torch.tensor(7.0)
+    loss.backward()
+    assert names["w1"].grad == 31 and names["h"].grad == 12
+
+
+def test_numbers_keep_nothing_alive_and_leave_no_hooks():
+    loss, names = four_numbers()
+    kept = [graph_of(loss, names, values=True), draw_graph(loss, names, values=True)]
+    before = {text.get_text() for text in kept[1].texts}
+    loss.backward()
+    assert {text.get_text() for text in kept[1].texts} == before
+    watched = [weakref.ref(each) for each in [loss, *names.values()]]
+    del loss, names
+    gc.collect()
+    assert kept and [each() for each in watched] == [None] * len(watched)
+
+
+def test_numbers_of_a_function_of_ones_own():
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 5 * grad  # wrong, and that is what backward will hand on
+
+    w = torch.tensor(3.0, requires_grad=True)
+    assert numbers_on_arrows(draw_graph(Doubled.apply(w), {"w": w}, values=True)) == ["1", "5"]
+
+
+def test_numbers_need_one_number_to_start_from_and_a_graph_that_is_still_there():
+    loss, names = four_numbers()
+    loss.backward()
+    with pytest.raises(ValueError, match="backward has used this graph up"):
+        draw_graph(loss, names, values=True)
+    w = torch.ones(3, requires_grad=True)
+    with pytest.raises(ValueError, match=r"a single number to go back from, got \(3,\)"):
+        draw_graph(w * 2, values=True)
+    assert not plt.get_fignums()
+
+
+SCALARS = {"h": ["x", "w1"], "y_pred": ["h", "w2"], "loss": ["y_pred", "y"]}
+VALUES = {"x": 2.0, "w1": -0.5, "h": -1.0, "w2": 3.0, "y_pred": -3.0, "y": 1.0, "loss": 16.0}
+
+
+def test_steps_with_values_and_gradients():
+    grads = {"loss": 1.0, "y_pred": -8.0, "w2": torch.tensor(8.0), "h": -24, "w1": -48}
+    slopes = {"y_pred": -8, "h": 3, "w2": -1, "w1": True}
+    ax = draw_steps(SCALARS, title="Back", values=VALUES, grads=grads, slopes=slopes)
+    assert_numbers_readable(ax)
+    shown = [text.get_text() for text in ax.texts]
+    assert {"w1 = −0.5", "grad −48", "loss = 16", "grad 1"} <= set(shown)
+    assert numbers_on_arrows(ax) == sorted(["× −8", "× 3", "× −1", "× 1"])
+    styles = [type(p.get_arrowstyle()).__name__ for p in ax.patches if hasattr(p, "get_arrowstyle")]
+    assert set(styles) == {"CurveFilledB"}  # down, the way of the gradients
+
+
+def test_steps_with_values_alone_point_up():
+    values = {**VALUES, "w1": torch.ones(1000, 100)}
+    ax = draw_steps(SCALARS, title="Forward", values=values, given=["x", "y"])
+    assert_numbers_readable(ax)
+    boxes = [p for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    colors = {t.get_text()[0]: p.get_facecolor() for t, p in zip(ax.texts, boxes, strict=True)}
+    assert colors["x"] != colors["w"]  # what is given is not learned
+    assert "w1\n(1000, 100)" in [text.get_text() for text in ax.texts]
+    styles = [type(p.get_arrowstyle()).__name__ for p in ax.patches if hasattr(p, "get_arrowstyle")]
+    assert set(styles) == {"CurveFilledA"}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"values": {"z": 1.0}}, r"values must name labels of steps, got \['z'\]"),
+        ({"grads": {"z": 1.0}}, r"grads must name labels of steps, got \['z'\]"),
+        ({"given": ["h"]}, "given must name inputs, got 'h'"),
+        ({"given": ["z"]}, "given must name inputs, got 'z'"),
+        ({"slopes": {"loss": 1.0}}, "slopes must name what is used once, got 'loss'"),
+        ({"slopes": {"z": 1.0}}, "slopes must name what is used once, got 'z'"),
+    ],
+)
+def test_numbers_of_what_is_no_step_are_refused(more, message):
+    with pytest.raises(ValueError, match=message):
+        draw_steps(SCALARS, title="", **more)
+    assert not plt.get_fignums()
+
+
+# Our own engine ----------------------------------------------------------------------------------
+
+
+class Value:
+    """As notebook 03 builds it."""
+
+    def __init__(self, data, parents=(), rule=lambda grad: ()):
+        self.data, self.grad = torch.tensor(float(data)), torch.tensor(0.0)
+        self.parents, self.rule = parents, rule
+
+
+def add(a, b):
+    return Value(a.data + b.data, (a, b), lambda grad: (grad, grad))
+
+
+def mul(a, b):
+    return Value(a.data * b.data, (a, b), lambda grad: (grad * b.data, grad * a.data))
+
+
+def in_the_order(*values):
+    """A backward that lets these values pass on, one after the other."""
+
+    def backward(result):
+        result.grad = torch.tensor(1.0)
+        for value in values:
+            for parent, grad in zip(value.parents, value.rule(value.grad), strict=True):
+                parent.grad = parent.grad + grad
+
+    return backward
+
+
+def two_ways():
+    a = Value(2)
+    b = mul(a, a)
+    return a, b, mul(b, b)
+
+
+def test_a_picture_of_our_engine_shows_what_was_paid_right_or_wrong():
+    a, b, bb = two_ways()
+    c, names = add(b, bb), {"a": a, "b": b}
+    names["c"] = c
+    for order, grad, last in [((c, bb, b), "grad 36", "18"), ((c, b, bb), "grad 4", "2")]:
+        ax = draw_values(c, in_the_order(*order), names, title="Paid")
+        assert_numbers_readable(ax)
+        gradients = ["grad 1", "grad 1", "grad 9", grad]
+        boxes = ["add\nc = 20", "mul\n16", "mul\nb = 4", "a = 2", *gradients]
+        paid = ["1", "1", "4", "4", last, last]
+        assert Counter(text.get_text() for text in ax.texts) == Counter(boxes + paid)
+
+
+def test_drawing_our_engine_leaves_the_rules_as_they_were():
+    a, b, bb = two_ways()
+    rules = [value.rule for value in (a, b, bb)]
+    draw_values(bb, in_the_order(bb), {}, title="b has not paid")
+    assert [value.rule for value in (a, b, bb)] == rules
+    assert (b.grad, a.grad) == (8, 0)
+
+
+def test_a_pair_shows_what_goes_in_on_the_left_and_comes_back_from_the_right():
+    x, grad_y = torch.tensor([-2.0, 3.0]), torch.tensor([10.0, -50.0])
+    halves = {"x": x, "y": x.clamp(min=0)}, {"grad_y": grad_y, "grad_x": grad_y * (x > 0)}
+    ax = draw_pair(*halves, saved="x", title="A pair")
+    assert ax.get_title() == "A pair"
+    ax.figure.canvas.draw()
+    at = {text.get_text(): text.get_position() for text in ax.texts if text.get_text()}
+    assert list(at) == [
+        *("forward", "x\n[−2, 3]", "y\n[0, 3]"),
+        *("backward", "grad_x\n[0, −50]", "grad_y\n[10, −50]", "ctx: x"),
+    ]
+    assert at["x\n[−2, 3]"][0] == at["grad_x\n[0, −50]"][0] < at["forward"][0]
+    assert at["y\n[0, 3]"][0] == at["grad_y\n[10, −50]"][0] > at["forward"][0]
+    assert at["forward"][1] < at["ctx: x"][1] < at["backward"][1]
+
+
+def test_a_pair_has_two_ends_on_each_side():
+    x = torch.ones(2)
+    with pytest.raises(ValueError, match="two ends"):
+        draw_pair({"x": x}, {"grad_y": x, "grad_x": x}, saved="x", title="no")

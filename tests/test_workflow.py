@@ -64,6 +64,12 @@ def test_workflow_runs_everywhere_and_weekly():
     assert WORKFLOW["permissions"] == {"contents": "read"}
 
 
+def test_what_a_test_run_leaves_out_the_weekly_job_runs():
+    left_out = "WEEKLY", "LONE_NOTEBOOK_INDEX"
+    scheduled = "${{ github.event_name == 'schedule' && '1' || '' }}"
+    assert step("Test")["env"] == dict.fromkeys(left_out, scheduled)
+
+
 def test_what_the_caches_depend_on_exists():
     """The hash of a file that is not there never changes, and nor would the cached data set."""
     names = re.findall(r"hashFiles\('(.*?)'\)", read(".github/workflows/ci.yml"))
