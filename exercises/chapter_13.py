@@ -216,10 +216,7 @@ def _one_epoch(model: nn.Module) -> None:
 
 def _kept_state(answer: Any, start: float, accuracies: list[float]) -> Any:
     """Train one more epoch after the answer is back, and return what it holds then."""
-    torch.manual_seed(0)
-    linear = nn.Linear(3, 5)
-    nn.init.constant_(linear.bias, start)
-    model = nn.Sequential(linear, nn.BatchNorm1d(5))
+    model = _small_model(start)
     course = _Course(accuracies)
     best = answer(model, course.train_epoch, course.validate, len(accuracies))
     at_once = _epoch_of(best, start) if isinstance(best, dict) else ""
@@ -237,6 +234,13 @@ def _kept_state(answer: Any, start: float, accuracies: list[float]) -> Any:
         "the dtypes of its entries": {n: _dtype(tensor) for n, tensor in best.items()},
     }
     return found | (_special(answer) if at_once == _best_epoch(accuracies) else {})
+
+
+def _small_model(start: float) -> nn.Module:
+    torch.manual_seed(0)
+    linear = nn.Linear(3, 5)
+    nn.init.constant_(linear.bias, start)
+    return nn.Sequential(linear, nn.BatchNorm1d(5))
 
 
 def _best_epoch(accuracies: list[float]) -> str:

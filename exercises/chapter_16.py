@@ -626,6 +626,7 @@ def _with_head(answer: Any, model: nn.Module, classes: int) -> dict[str, Any]:
             n for n, t in after.items() if n in before and torch.equal(t, before[n])
         ),
         "what trains": sorted(n for n, p in model.named_parameters() if p.requires_grad),
+        "the mode of the model": "training" if model.training else "eval",
     }
 
 

@@ -1,5 +1,7 @@
 """What `check` says about answers to the exercises of notebook 16."""
 
+import textwrap
+
 import pytest
 from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong
 
@@ -135,6 +137,7 @@ def test_right_functions(number, code):
 NEW = "model.fc = nn.Linear(model.fc.in_features, model.fc.out_features)\n"
 
 WRONG = [
+    ("16.5", "model.eval()\n" + textwrap.dedent(replacing()).strip(), "in the mode of the model"),
     ("16.3", "model = copy.deepcopy(model)\n" + FREEZE + THAW + GROUPS, "you freeze a copy"),
     (
         "16.3",
