@@ -424,13 +424,8 @@ def draw_outer_products(
     ax, cell = _canvas((-0.3, (count + 1) * step - 1.6), (-0.9, rows + 1.9), title)
     products = [torch.outer(*pair) + 0.0 for pair in zip(x, grad, strict=True)]  # no -0
     for n, table in enumerate(products):
-        left = n * step
-        _draw_copies(ax, x[n][:, None], (rows, 1), (left, 1.25), cell, FIRST)
-        _draw_copies(ax, grad[n], (1, columns), (left + 1.25, 0), cell, GRADIENT)
-        _draw_copies(ax, table, (rows, columns), (left + 1.25, 1.25), cell, PALE_GRADIENT)
-        for words, at in (f"{names[0]}[{n}]", 0.5), (f"{names[1]}[{n}]", 1.25 + columns / 2):
-            y = rows + 1.4 if at < 1 else -0.2
-            ax.text(left + at, y, words, ha="center", va="bottom" if y < 0 else "top", fontsize=9)
+        left, words = n * step, (f"{names[0]}[{n}]", f"{names[1]}[{n}]")
+        _draw_outer_product(ax, (x[n], grad[n], table), left, cell, words)
         sign = "=" if n == count - 1 else "+"
         ax.text(left + step - 0.7, 1.25 + rows / 2, sign, ha="center", va="center", fontsize=13)
     left, total = count * step + 0.3, sum(products[1:], products[0])
@@ -438,6 +433,19 @@ def draw_outer_products(
     whole = f"{names[0]}.T @ {names[1]}"
     ax.text(left + columns / 2, rows + 1.4, whole, ha="center", va="top", fontsize=9)
     return ax
+
+
+def _draw_outer_product(
+    ax: Axes, parts: Sequence[Tensor], left: float, cell: float, names: tuple[str, str]
+) -> None:
+    """Draw a column, the row on top of it, and between them the table of their products."""
+    column, row, table = parts
+    rows, columns = table.shape
+    _draw_copies(ax, column[:, None], (rows, 1), (left, 1.25), cell, FIRST)
+    _draw_copies(ax, row, (1, columns), (left + 1.25, 0), cell, GRADIENT)
+    _draw_copies(ax, table, (rows, columns), (left + 1.25, 1.25), cell, PALE_GRADIENT)
+    for words, at, y in (names[0], 0.5, rows + 1.4), (names[1], 1.25 + columns / 2, -0.2):
+        ax.text(left + at, y, words, ha="center", va="bottom" if y < 0 else "top", fontsize=9)
 
 
 # What they share ---------------------------------------------------------------------------------

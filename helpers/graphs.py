@@ -217,14 +217,18 @@ def draw_steps(
         if label in steps or label not in graph:
             raise ValueError(f"given must name inputs, got {label!r}")
         graph.nodes[label]["kind"] = "given"
+    _put_slopes(graph, slopes)
+    if grads or slopes:
+        return _draw(graph, title, "arrows: the way back; orange: the gradient", "-|>", ax)
+    return _draw(graph, title, "arrows: what goes into what", "<|-", ax)
+
+
+def _put_slopes(graph: nx.MultiDiGraph, slopes: Mapping[str, float]) -> None:
     for label, slope in slopes.items():
         if label not in graph or graph.in_degree(label) != 1:
             raise ValueError(f"slopes must name what is used once, got {label!r}")
         for *_, arrow in graph.in_edges(label, data=True):
             arrow["slope"] = f"× {_short(slope)}"
-    if grads or slopes:
-        return _draw(graph, title, "arrows: the way back; orange: the gradient", "-|>", ax)
-    return _draw(graph, title, "arrows: what goes into what", "<|-", ax)
 
 
 def draw_pair(forward: Names, backward: Names, *, saved: str, title: str) -> Axes:
