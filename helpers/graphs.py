@@ -518,7 +518,8 @@ def _box_for(label: str, kind: str, grad: str = "", accent: bool = False, **_: A
 
 def _width_of(line: str) -> float:
     font = FontProperties(size=FONT_SIZE)
-    return float(text_to_path.get_text_width_height_descent(line, font, False)[0]) / 72
+    width = float(text_to_path.get_text_width_height_descent(line, font, False)[0]) / 72
+    return 1.08 * width  # on a screen letters are fitted to pixels, small ones grow
 
 
 def _fit(ax: Axes, width: float, height: float) -> float:

@@ -38,6 +38,7 @@ def two_layers():
 
 
 def reuses(times=3):
+    torch.manual_seed(0)  # how many digits a number has decides how wide its box is
     layers = nn.ModuleDict(
         {"first": nn.Linear(6, 5), "middle": nn.Linear(5, 5), "last": nn.Linear(5, 2)}
     )
@@ -477,6 +478,7 @@ def numbers_on_arrows(ax):
 
 def assert_numbers_readable(ax):
     """Each text in its box or on an arrow, no two texts over each other, all in the picture."""
+    ax.figure.set_dpi(200)  # as a page shows it; at 100 hinting makes small letters too wide
     ax.figure.canvas.draw()
     renderer = ax.figure.canvas.get_renderer()
     shown = [(text, text.get_window_extent(renderer)) for text in ax.texts]
