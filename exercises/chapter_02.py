@@ -331,9 +331,25 @@ def _counting(
 
     gradient = answer(watched, w, eps)
     outcome = {"the gradient": gradient, "whether f is called": bool(calls)}
+    if _is_rounded_away(answer, gradient, f, w, eps):
+        return {"a nudge of 1e-6": "is rounded away"}
     if difference(gradient, numerical_gradient(f, w, eps), 1e-7) is None:
         outcome["the gradient at a vector of one number"] = answer(f, w[:1].clone(), eps)
     return outcome
+
+
+def _is_rounded_away(
+    answer: Callable[..., Any], came: Any, f: Callable[[Tensor], Tensor], w: Tensor, eps: float
+) -> bool:
+    """Whether what is right but for rounding for a wide nudge is not so for a narrow one."""
+    if difference(came, numerical_gradient(f, w, eps), 1e-4) is not None:
+        return False
+    narrow = answer(f, w.clone(), 1e-6)
+    return difference(narrow, numerical_gradient(f, w, 1e-6), 1e-3) is not None
+
+
+def _in_float32(f: Callable[[Tensor], Tensor], w: Tensor, eps: float) -> Tensor:
+    return numerical_gradient(f, w.float(), eps)
 
 
 EXERCISES = (
@@ -829,6 +845,12 @@ EXERCISES = (
                 _one_sided,
                 "that is the one-sided difference, and the curvature gets into it: nudge up "
                 "*and* down.",
+            ),
+            Wrong(
+                _in_float32,
+                "it holds for a wide nudge; but for one of 1e-6 it comes out wrong, though `w` is "
+                "in float64. Is something made float32 on the way, as with `w.float()`? float32 "
+                "has seven digits, in which such a nudge is lost: float64 is needed.",
             ),
             Wrong(
                 _divided_by_eps,

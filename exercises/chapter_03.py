@@ -174,6 +174,12 @@ def _off_the_record(weights, learning_rate):
     torch.set_grad_enabled(False)
 
 
+def _in_new_memory(weights, learning_rate):
+    for w in weights:
+        w.data = w.data - learning_rate * w.grad
+        w.grad = None
+
+
 def _no_longer_trained(weights, learning_rate):
     for w in weights:
         w.requires_grad_(False)
@@ -363,6 +369,7 @@ def _changed_by(step, weights, grads, learning_rate):
     leaves = [w.clone().requires_grad_() for w in weights]
     for w, grad in zip(leaves, grads, strict=True):
         w.grad = grad.clone()
+    places = [w.data_ptr() for w in leaves]
     step(list(leaves), learning_rate)
     records = torch.is_grad_enabled()
     torch.set_grad_enabled(True)
@@ -372,6 +379,7 @@ def _changed_by(step, weights, grads, learning_rate):
         outcome[f"the gradient left in the {place} weight"] = _grad_or_zeros(w)
     outcome["whether the weights require a gradient"] = all(w.requires_grad for w in leaves)
     outcome["whether the weights are leaves"] = all(w.is_leaf for w in leaves)
+    outcome["whether the weights lie where they lay"] = places == [w.data_ptr() for w in leaves]
     outcome["whether autograd records after the call"] = records
     return outcome
 
@@ -704,6 +712,12 @@ def sgd_step(weights, learning_rate):
                 _off_the_record,
                 "all is right but for what you leave behind: autograd stays off after the call. "
                 "`with torch.no_grad():` turns it on again at its end.",
+            ),
+            Wrong(
+                _in_new_memory,
+                "the numbers are right, but each weight has new memory now, as after `w.data = "
+                "w.data - …`: who holds the old one, as with `w.detach()`, keeps the old numbers. "
+                "In place is `w -= …` under `torch.no_grad()`.",
             ),
             Wrong(
                 _no_longer_trained,

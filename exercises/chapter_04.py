@@ -201,6 +201,14 @@ class _LeakyWithAnAttribute(LeakyReLU):
         return torch.where(ctx.x > 0, grad_y, ctx.slope * grad_y), None
 
 
+class _LeakyFromItsOutput(LeakyReLU):
+    @staticmethod
+    def forward(ctx, x, slope):
+        ctx.slope, y = slope, torch.where(x > 0, x, slope * x)
+        ctx.save_for_backward(y)
+        return y
+
+
 class _SlopeOnTheClass(LeakyReLU):
     kept = 0.0
 
@@ -360,6 +368,8 @@ def _leaky_relus(answer: Any, x: Tensor, slope: float, grad_y: Tensor) -> dict[s
     if _is_right(outcome, LeakyReLU, {"x": x}, (slope,), grad_y):
         steep = _called(answer, {"x": x}, (slope + 1,), grad_y)
         outcome |= {f"{name} for a slope above 1": value for name, value in steep.items()}
+        falling = _called(answer, {"x": x}, (-slope,), grad_y)
+        outcome |= {f"{name} for a slope below 0": value for name, value in falling.items()}
         outcome |= _more(answer, {"x": x}, (slope,), grad_y, changing=("x",))
     return outcome
 
@@ -713,6 +723,11 @@ backward needs of `x` goes through `save_for_backward`.""",
         solution=LeakyReLU,
         wrong=(
             Wrong(_LeakyWithAnAttribute, _HARMED),
+            Wrong(
+                _LeakyFromItsOutput,
+                "it holds for positive slopes alone: with a slope of -0.1 the output is above 0 on"
+                " both sides, so its sign does not tell that of x any more. Save x, or `x > 0`.",
+            ),
             Wrong(_returns_nothing(LeakyReLU), _NOTHING),
             Wrong(_returns_a_list(LeakyReLU), _A_LIST),
             Wrong(_SlopeOnTheClass, _SHARED),

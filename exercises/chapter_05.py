@@ -290,8 +290,27 @@ def _losses(answer: Callable[..., Any], logits: Tensor, labels: Tensor) -> dict[
     large = answer(2000 * logits, labels)
     found["the loss of logits in the thousands (no clamp or added number can save it)"] = large
     if math.isfinite(float(large)):
-        found["the gradient along logits in the thousands"] = _slope(answer, 2000 * logits, labels)
+        slope = _slope(answer, 2000 * logits, labels)
+        is_nan = slope is not None and bool(slope.isnan().any())
+        found["the gradient along logits in the thousands"] = "NaN" if is_nan else slope
     return found
+
+
+def _at_the_kink(answer: Callable[..., Any], logits: Tensor, labels: Tensor) -> str | None:
+    """Return what is said of a loss whose gradient is off where a logit is exactly 0."""
+    came = _slope(answer, 0 * logits, labels)
+    if difference(came, (0.5 - labels) / len(labels)) is None:
+        return None
+    return (
+        "the loss is right everywhere, its gradient nearly: where a logit is exactly 0 it should "
+        "be 0.5 - label (over N), and is not. `clamp`, `relu`, `maximum` and `abs` have a kink "
+        "there; `softplus` and `logaddexp` have none"
+    )
+
+
+def _branch_not_taken(logits: Tensor, labels: Tensor) -> Tensor:
+    against = _against(logits, labels)
+    return torch.where(against > 30, against, against.exp().log1p()).mean()
 
 
 def _slope(answer: Callable[..., Any], logits: Tensor, *others: Any) -> Tensor | None:
@@ -455,6 +474,21 @@ def _smoothed_losses(
         found["the loss of two classes"] = answer(logits[:, :2], labels % 2, smoothing)
         found["the loss without smoothing, 0.0"] = answer(logits, labels, 0.0)
     return found
+
+
+def _large_logits(
+    answer: Callable[..., Any], logits: Tensor, labels: Tensor, smoothing: float
+) -> str | None:
+    """Return what is said of a loss that takes a softmax, and then its logarithm."""
+    large, label = torch.tensor([[1000.0, 0.0]], dtype=logits.dtype), torch.tensor([1])
+    came = answer(large, label, smoothing)
+    if difference(came, smoothed_cross_entropy(large, label, smoothing)) is None:
+        return None
+    return (
+        f"for logits as large as [1000, 0] it gives {float(came):.4g}, which the exercise does not "
+        "ask for: a probability is rounded to 0 before its logarithm is taken. `log_softmax` does "
+        "both in one"
+    )
 
 
 def _smoothing_inputs(generator: Generator) -> tuple[Any, ...]:
@@ -677,12 +711,20 @@ EXERCISES = (
         inputs=_binary_inputs,
         probe=_losses,
         direct=True,
+        aside=_at_the_kink,
         wrong=(
             Wrong(
                 _log_of_exp,
                 "for moderate logits it holds; for logits in the thousands it is infinite, since "
                 "an exponential overflows or a probability is rounded to 0 before the logarithm "
                 "is taken. `torch.logaddexp` does both in one.",
+            ),
+            Wrong(
+                _branch_not_taken,
+                "the loss holds for logits in the thousands, but its gradient has NaN in it. If "
+                "you choose by `torch.where`: the branch not taken goes backward too, its infinite "
+                "slope is multiplied by 0, and that is NaN. Keep its exponent small as well, or "
+                "take `torch.logaddexp` or `F.softplus`.",
             ),
             Wrong(
                 _weighted_logs,
@@ -787,6 +829,7 @@ EXERCISES = (
         inputs=_smoothing_inputs,
         probe=_smoothed_losses,
         direct=True,
+        aside=_large_logits,
         wrong=(
             Wrong(
                 _others_share_all,

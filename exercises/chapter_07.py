@@ -502,6 +502,19 @@ def _new(layer: nn.Module, x: Tensor) -> dict[str, Any]:
     }
 
 
+def _far_from_0(answer: Callable[..., Any], x: Tensor, *_: Tensor) -> str | None:
+    """Return what is said of a variance that loses its digits where the mean is large."""
+    rows = (100 + 0.01 * torch.arange(60.0).reshape(12, 5).sin()).float()
+    came, right = (layer(5).float()(rows) for layer in (answer, Standardised))
+    if difference(came, right, 0.05) is None:
+        return None
+    return (
+        "in float32, rows around 100 with a spread of 0.01 come out wrong, or NaN: the mean of x² "
+        "less the square of the mean is a small difference of large numbers, and may fall below "
+        "0. The mean of the squared deviations keeps its digits"
+    )
+
+
 def _small_numbers(generator: Generator) -> tuple[Any, ...]:
     # So small that 1e-5 matters beside the variance.
     x = 0.01 * _normal(generator, 7, 5) + 0.02 * _normal(generator, 5)
@@ -923,6 +936,7 @@ EXERCISES = (
         solution=Standardised,
         inputs=_small_numbers,
         probe=_parameters_and_output,
+        aside=_far_from_0,
         examples=tuple(
             f"layer = Standardised(2)\n{line}"
             for line in (

@@ -166,6 +166,9 @@ WRONG = [
     ("2.5", f"eps = 1e-5\n{NUDGES}".replace("zeros_like(w)", "zeros(len(w))"), "use the `eps`"),
     ("2.5", IN_PLACE.replace(".item()", ""), "is a view that changes"),
     ("2.5", IN_PLACE.replace("    w[i] = kept\n", ""), "are not put back"),
+    ("2.5", f"w = w.float()\n{NUDGES}", "float64 is needed"),
+    ("2.5", f"w = w.float()\n{NUDGES.replace('s_like(w)', 's(len(w))')}", "float64 is needed"),
+    ("2.5", NUDGES.replace("w.clone()", "w.float()"), "float64 is needed"),
     ("2.5", "return (f(w + eps) - f(w - eps)) / (2 * eps)", "all the entries of w at once"),
     (
         "2.5",

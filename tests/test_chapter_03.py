@@ -117,6 +117,8 @@ WRONG = [
     ("3.3", step(MOVE), "their gradients are still there"),
     ("3.3", step(MOVE) + "w.grad = None", "only the last one's gradient is gone"),
     ("3.3", step(MOVE, FORGET, "return"), "A `return` inside it ends it"),
+    ("3.3", step("w.data = w.data - learning_rate * w.grad", FORGET), "has new memory now"),
+    ("3.3", step("w.data = w - learning_rate * w.grad", "w.grad.zero_()"), "has new memory now"),
     ("3.3", step("w += learning_rate * w.grad", FORGET), "uphill"),
     ("3.3", step("w -= w.grad / learning_rate", FORGET), "you divide by the learning rate"),
     ("3.3", step("w -= learning_rate + w.grad", FORGET), "you add the learning rate"),

@@ -86,6 +86,9 @@ class LeakyReLU(Function):
         (x,) = ctx.saved_tensors
         return torch.where(x > 0, grad_y, ctx.slope * grad_y), None"""
 
+OUTPUT_KEPT = (
+    "y = torch.where(x > 0, x, slope * x); ctx.save_for_backward(y); ctx.slope = slope; return y"
+)
 QUOTIENT_KEPT = "y = a / b; ctx.save_for_backward(y, b); return y"
 
 RIGHT = [
@@ -126,6 +129,16 @@ WRONG = [
     ("4.1", "'undefined'", "autograd always answers with a number"),
     ("4.1", "'None'", "autograd always answers with a number"),
     ("4.1", "7", "7 is too large. Autograd looks at one function at a time"),
+    ("4.2", leaky(OUTPUT_KEPT, LEAKY_BACK), "positive slopes alone"),
+    (
+        "4.2",
+        leaky(
+            OUTPUT_KEPT,
+            "(y,) = ctx.saved_tensors; return grad_y * (y > 0) + ctx.slope * grad_y "
+            "* (y <= 0), None",
+        ),
+        "positive slopes alone",
+    ),
     ("4.2", leaky(ATTRIBUTE, BACK_FROM_IT), "until an input is changed in place"),
     ("4.2", leaky(LEAKY.replace("(x)", "(x.data)")), "until an input is changed in place"),
     ("4.2", leaky().replace("ctx.slope", "LeakyReLU.slope"), "a second one before backward"),

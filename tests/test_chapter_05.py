@@ -110,7 +110,9 @@ WRONG = [
         "for logits in the thousands it is infinite"),
     ("5.3", "s = (1 - 2 * labels) * logits\n"
         "return torch.where(s > 30, s, torch.log1p(s.exp())).mean()",
-        "in the gradient along logits in the thousands: "),
+        "the branch not taken goes backward too"),
+    ("5.3", "top = torch.where(logits > 30, logits, torch.log(1 + torch.exp(logits)))\n"
+        "return (top - labels * logits).mean()", "the branch not taken goes backward too"),
     ("5.3", "return -F.softplus((1 - 2 * labels) * logits).mean()", "the sign is flipped"),
     ("5.3", "return F.softplus((1 - 2 * labels) * logits)", "is a sum or a mean missing?"),
     ("5.3", "return F.softplus(logits).mean()", "as if it were of class 0"),
@@ -142,6 +144,31 @@ WRONG = [
 @pytest.mark.parametrize(("number", "answer"), RIGHT)
 def test_right_answers(number, answer):
     assert_right(number, answer)
+
+
+STABLE = "torch.log1p((-logits.abs()).exp())"
+KINK = "return ({} - logits * labels + " + STABLE + ").mean()"
+LARGE = "for logits as large as [1000, 0] it gives "
+REMARKED = [
+    ("5.3", KINK.format("logits.clamp(min=0)"), "where a logit is exactly 0"),
+    ("5.3", KINK.format("torch.relu(logits)"), "where a logit is exactly 0"),
+    ("5.4", TARGET + "return -(target * logits.softmax(1).log()).sum(dim=1).mean()", f"{LARGE}inf"),
+    (
+        "5.4",
+        TARGET + "return -(target * (logits.softmax(1) + 1e-12).log()).sum(dim=1).mean()",
+        f"{LARGE}2",
+    ),
+]
+
+
+@pytest.mark.parametrize(("number", "answer", "words"), REMARKED)
+def test_right_with_a_remark(number, answer, words):
+    assert_right(number, answer, words)
+
+
+def test_no_remark_without_a_kink_or_a_softmax_rounded_to_0():
+    assert "exactly 0" not in reply("5.3", "return F.softplus((1 - 2 * labels) * logits).mean()")
+    assert LARGE not in reply("5.4", TARGET + "return F.cross_entropy(logits, target)")
 
 
 def test_a_class_may_stand_for_a_function():

@@ -3,7 +3,7 @@
 import textwrap
 
 import pytest
-from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong
+from chapter_answers import assert_right, assert_true_of_degenerate, assert_wrong, reply
 
 
 def module(name, init, forward, *methods):
@@ -83,6 +83,17 @@ RIGHT = [
         "return torch.tensor([p.nelement() for p in model.parameters() if p.requires_grad]).sum()",
     ),
 ]
+
+SQUARES = ROWS.replace(
+    "d.square().mean(dim=1, keepdim=True)",
+    "(x**2).mean(dim=1, keepdim=True) - x.mean(dim=1, keepdim=True) ** 2",
+)
+
+
+def test_a_variance_that_loses_its_digits_gets_a_remark():
+    assert_right("7.3", standardised(SQUARES), "rows around 100 with a spread of 0.01")
+    assert "rows around 100" not in reply("7.3", standardised())
+
 
 WRONG = [
     ("7.3", "class Standardised(nn.LayerNorm):\n    pass", "PyTorch's own function"),
