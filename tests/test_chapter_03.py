@@ -120,6 +120,7 @@ WRONG = [
     ("3.3", step("w.data = w.data - learning_rate * w.grad", FORGET), "has new memory now"),
     ("3.3", step("w.data = w - learning_rate * w.grad", "w.grad.zero_()"), "has new memory now"),
     ("3.3", step("w += learning_rate * w.grad", FORGET), "uphill"),
+    ("3.3", step("w.data = w + learning_rate * w.grad", FORGET), "uphill"),
     ("3.3", step("w -= w.grad / learning_rate", FORGET), "you divide by the learning rate"),
     ("3.3", step("w -= learning_rate + w.grad", FORGET), "you add the learning rate"),
     ("3.3", step("w.requires_grad_(False)", MOVE, FORGET), "no longer require a gradient"),
