@@ -101,6 +101,15 @@ class _ThrownOnce(nn.Module):
         return images.flip(-1) if self.training and self.is_mirrored else images
 
 
+class _PairsTogether(nn.Module):
+    def forward(self, images):
+        if not self.training:
+            return images
+        coins = torch.rand((len(images) + 1) // 2, 1, 1, 1, device=images.device) < 0.5
+        mirrored = coins.repeat_interleave(2, dim=0)[: len(images)]
+        return torch.where(mirrored, images.flip(-1), images)
+
+
 class _HalfOfEveryBatch(nn.Module):
     def forward(self, images):
         if not self.training:
@@ -361,7 +370,22 @@ def _share_in_words(mirrored: Tensor) -> str:
     if mirrored.shape[1] > 1 and (counts == counts[0]).all():
         return f"{counts[0]} of {mirrored.shape[1]} pictures mirrored in every pass"
     share = mirrored.double().mean().item()
+    if abs(share - 0.5) < 0.1 and _hang_together(mirrored):
+        return "about half of the pictures mirrored, and some of them together"
     return f"about {'half' if abs(share - 0.5) < 0.1 else f'{share:.0%}'} of the pictures mirrored"
+
+
+def _hang_together(mirrored: Tensor) -> bool:
+    """Whether pictures at some distance in the batch share their fate, or never do.
+
+    Of n pairs half agree by chance, give or take six deviations of √n / 2: beyond these lies a
+    right layer less than once in ten million checks.
+    """
+    for distance in range(1, mirrored.shape[1]):
+        agree = mirrored[:, distance:] == mirrored[:, :-distance]
+        if abs(agree.sum().item() - agree.numel() / 2) > 3 * agree.numel() ** 0.5:
+            return True
+    return False
 
 
 # Fresh inputs -------------------------------------------------------------------------------------
@@ -580,6 +604,11 @@ class RandomMirror(nn.Module):
                 _HalfOfEveryBatch,
                 "exactly half of each batch is mirrored. Throw a coin for each picture, whatever"
                 " happens to the others.",
+            ),
+            Wrong(
+                _PairsTogether,
+                "about half of the pictures are mirrored, but some always together: several"
+                " pictures share a coin. Throw one for each, `len(images)` in all.",
             ),
             Wrong(
                 _RowsAlone,

@@ -4,6 +4,7 @@ import copy
 import statistics
 import time
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -764,11 +765,33 @@ def _made_short(batch: Any, device: str) -> Any:
     return batch
 
 
+def _by_type(*kinds: type) -> Callable[[Any, str], Any]:
+    """Return a `move` that takes for a tensor or a dict what is exactly of these classes."""
+
+    def by_type(batch: Any, device: str) -> Any:
+        derived = isinstance(batch, torch.Tensor | dict) and type(batch) not in (torch.Tensor, dict)
+        if derived and any(isinstance(batch, kind) for kind in kinds):
+            return batch
+        if isinstance(batch, dict):
+            return {key: by_type(value, device) for key, value in batch.items()}
+        if isinstance(batch, list | tuple):
+            return type(batch)(by_type(value, device) for value in batch)
+        return move(batch, device)
+
+    return by_type
+
+
+def _detached(batch: Any, device: str) -> Any:
+    with torch.no_grad():
+        return move(batch, device)
+
+
 def _inventory(value: Any, name: str = "batch") -> dict[str, str]:
     """Return what lies at each place of a structure, by a name such as batch["a"][0]."""
     if isinstance(value, torch.Tensor):
         dtype = str(value.dtype).removeprefix("torch.")
-        return {name: f"a tensor on {value.device.type}, {dtype}, {tuple(value.shape)}"}
+        grad = ", requires grad" if value.requires_grad else ""
+        return {name: f"a tensor on {value.device.type}, {dtype}, {tuple(value.shape)}{grad}"}
     if isinstance(value, dict):
         items = [(f"{name}[{key!r}]", inner) for key, inner in value.items()]
     elif isinstance(value, list | tuple):
@@ -776,7 +799,8 @@ def _inventory(value: Any, name: str = "batch") -> dict[str, str]:
     else:
         is_plain = isinstance(value, int | float | str | None)
         return {name: repr(value) if is_plain else f"a {type(value).__name__}"}
-    found = {name: f"a {type(value).__name__} of {len(value)}"}
+    kind = "dict" if isinstance(value, dict) else type(value).__name__
+    found = {name: f"a {kind} of {len(value)}"}
     for inner_name, inner in items:
         found |= _inventory(inner, inner_name)
     return found
@@ -810,11 +834,22 @@ def _after_moving(answer: Any, batch: dict[str, Any]) -> Any:
     """Return what comes of a dict; if that is right, also of batches of another kind."""
     found = _of_a_dict(answer, batch)
     if difference(found, _of_a_dict(move, batch)) is None:
-        others: list[Any] = [batch["images"], batch["boxes"], (batch["labels"], {}, [], None)]
-        for bare in others:
-            what = _inventory(answer(copy.deepcopy(bare), "meta"), f"a {type(bare).__name__}")
+        for name, bare in _other_batches(batch).items():
+            what = _inventory(answer(copy.deepcopy(bare), "meta"), name)
             found |= {f"{name}, as a whole batch": value for name, value in what.items()}
     return found
+
+
+def _other_batches(batch: dict[str, Any]) -> dict[str, Any]:
+    images = batch["images"]
+    return {
+        "a Tensor": images,
+        "a list": batch["boxes"],
+        "a tuple": (batch["labels"], {}, [], None),
+        "an OrderedDict": OrderedDict(images=images),
+        "a Parameter": nn.Parameter(images.clone()),
+        "a tensor that requires grad": images.clone().requires_grad_(),
+    }
 
 
 def _structure(generator: Generator) -> tuple[Any, ...]:
@@ -1277,6 +1312,17 @@ EXERCISES = (
             Wrong(
                 _keys_as_texts,
                 "keys that are numbers come back as texts; keep each key as it is.",
+            ),
+            *wrongs(
+                "classes that derive from a tensor or a dict stay behind, such as `nn.Parameter` "
+                "or `OrderedDict`: ask with `isinstance(batch, …)`, not whether `type(batch)` is "
+                "that very class.",
+                *(_by_type(dict), _by_type(torch.Tensor), _by_type(dict, torch.Tensor)),
+            ),
+            Wrong(
+                _detached,
+                "a tensor that requires grad comes back cut off from its graph; `to` alone moves "
+                "it and keeps that: no `detach`, and no `no_grad`.",
             ),
             Wrong(_made_short, "the tensors change their dtype; they are to be moved alone."),
         ),

@@ -114,6 +114,16 @@ def _last_left_out(gradients: list[Tensor], counts: list[int]) -> Tensor:
     return torch.stack(weighted).sum(dim=0) / sum(counts)
 
 
+def _one_sample_dropped(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    kept = [(g, n) for g, n in zip(gradients, counts, strict=True) if n > 1]
+    return torch.stack([g * n for g, n in kept]).sum(dim=0) / sum(counts)
+
+
+def _as_if_without_it(gradients: list[Tensor], counts: list[int]) -> Tensor:
+    kept = [(g, n) for g, n in zip(gradients, counts, strict=True) if n > 1]
+    return average([g for g, _ in kept], [n for _, n in kept])
+
+
 def _by_the_largest(gradients: list[Tensor], counts: list[int]) -> Tensor:
     return average(gradients, counts) * sum(counts) / max(counts)
 
@@ -128,7 +138,7 @@ def _not_summed(gradients: list[Tensor], counts: list[int]) -> Tensor:
 
 
 def _gradients(generator: Generator) -> tuple[Any, ...]:
-    counts = [3, 5 + in_turn(generator, 0, 3), 11 + in_turn(generator, 0, 3)]
+    counts = [3, 1, 5 + in_turn(generator, 0, 3), 11 + in_turn(generator, 0, 3)]
     return [torch.randn(7, generator=generator, dtype=torch.float64) for _ in counts], counts
 
 
@@ -347,6 +357,22 @@ def _last_round_left_out(tensors: list[Tensor]) -> Reduced:
     return summed, sent
 
 
+def _half_as_many_rounds(tensors: list[Tensor]) -> Reduced:
+    n, sent = len(tensors), [0] * len(tensors)
+    for k in range(n // 2):
+        tensors = [own + tensors[rank ^ 2**k] for rank, own in enumerate(tensors)]
+        sent = [count + tensor.numel() for count, tensor in zip(sent, tensors, strict=True)]
+    return tensors, sent
+
+
+def _half_as_many_on_a_ring(tensors: list[Tensor]) -> Reduced:
+    n, sent = len(tensors), [0] * len(tensors)
+    for k in range(n // 2):
+        tensors = [own + tensors[(rank ^ 2**k) % n] for rank, own in enumerate(tensors)]
+        sent = [count + tensor.numel() for count, tensor in zip(sent, tensors, strict=True)]
+    return tensors, sent
+
+
 def _one_for_all(tensors: list[Tensor]) -> Reduced:
     _, sent = all_reduce_by_doubling(tensors)
     return [torch.stack(tensors).sum(dim=0)] * len(tensors), sent
@@ -418,7 +444,12 @@ _PARTNERS = "whether each adds what its partner has, round by round"
 
 
 def _both(answer: Any, tensors: list[Tensor]) -> Any:
-    result = answer(tensors)
+    try:
+        result = answer(tensors)
+    except IndexError:
+        if len(tensors) < 8 or not _is_right_for_four(answer):
+            raise
+        return {"what comes back": "an IndexError, with 8 processes or more"}
     if not isinstance(result, tuple | list) or len(result) != 2:
         return None if result is None else {"what comes back": _kind(result)}
     found = {
@@ -432,6 +463,11 @@ def _both(answer: Any, tensors: list[Tensor]) -> Any:
         if is_right and not found[_SHARED]:
             found[_PARTNERS] = _adds_its_partners(answer)
     return found
+
+
+def _is_right_for_four(answer: Any) -> bool:
+    numbers = [torch.tensor([n]) for n in (1.0, 2.0, 4.0, 8.0)]
+    return difference(answer(numbers)[0], _sums(numbers)) is None
 
 
 def _adds_its_partners(answer: Any) -> bool:
@@ -630,6 +666,10 @@ EXERCISES = (
             ),
             Wrong(_first_left_out, "the first process is left out: ranks begin with 0."),
             Wrong(_last_left_out, "the last process is left out."),
+            *wrongs(
+                "a process with one sample is left out; this sample counts like every other.",
+                *(_one_sample_dropped, _as_if_without_it),
+            ),
             Wrong(_only_the_first, "only the first process is there; add up all of them."),
             Wrong(_by_the_largest, "you divide by the largest count; divide by the sum of all."),
             Wrong(
@@ -812,6 +852,12 @@ EXERCISES = (
             ),
             Wrong(
                 _last_round_left_out, "the last round is missing: go on until all bits are done."
+            ),
+            *wrongs(
+                "with 8 processes or more there are too many rounds: 8 need three, k = 0, 1, 2, "
+                "since bit 3 (`2**3`) leads to a rank 8 that is not there, and `n // 2` is 4. Go "
+                "on while `2**k < n`.",
+                *(_half_as_many_rounds, _half_as_many_on_a_ring),
             ),
             *wrongs(
                 "the sums are right, but several processes share one tensor: what changes it for "

@@ -71,6 +71,20 @@ RIGHT_LAYERS = [
 ]
 
 
+SHARED_COINS = """
+        if not self.training:
+            return images
+        coins = torch.rand(len(images) // 2 + 1, 1, 1, 1) < 0.5
+        return torch.where({coins}[: len(images)], images.flip(-1), images)
+"""
+
+
+@pytest.mark.parametrize("coins", ["coins.repeat_interleave(2, dim=0)", "coins.repeat(2, 1, 1, 1)"])
+def test_pictures_that_share_a_coin(coins):
+    body = SHARED_COINS.format(coins=coins).strip()
+    assert_wrong("11.2", LAYER.format(body), "several pictures share a coin")
+
+
 @pytest.mark.parametrize("body", RIGHT_LAYERS)
 def test_right_layers(body):
     assert_right("11.2", LAYER.format(body.strip()))

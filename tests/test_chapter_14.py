@@ -161,7 +161,7 @@ WRONG = [
         "and keep what `tensor.to(device)` returns",
     ),
     ("14.3", stopwatch(before=""), "the first run, the slow one"),
-    ("14.3", stopwatch(before="run()"), "the warm-up is still running"),
+    ("14.3", stopwatch(before="run()"), "the warm-up's work ends in the first"),
     ("14.3", stopwatch(wait="pass"), "how fast work can be put into the queue"),
     ("14.3", stopwatch(count="repeats - 1"), "only `repeats` − 1 runs count"),
     ("14.3", stopwatch(count="5", before="run(); synchronize(); run()"), "expected"),
@@ -315,6 +315,14 @@ WRONG = [
     ("14.5", moving(tuple="batch"), "the tensor in the tuple stays behind"),
     ("14.5", moving(tensor="batch.to(where).float()"), "change their dtype"),
     ("14.5", moving(tensor="torch.zeros(batch.shape, device=where, dtype=batch.dtype)"), "numbers"),
+    ("14.5", moving(tensor="batch.detach().to(where)"), "cut off from its graph"),
+    *(
+        ("14.5", moving().replace(*exact), "such as `nn.Parameter` or `OrderedDict`")
+        for exact in (
+            ("isinstance(batch, dict)", "type(batch) == dict"),
+            ("isinstance(batch, torch.Tensor)", "type(batch) == torch.Tensor"),
+        )
+    ),
     ("14.5", moving(tensor="batch.cpu()"), "take the `device` that is passed"),
     (
         "14.5",

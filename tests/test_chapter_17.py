@@ -105,7 +105,22 @@ def dealing(part, batches="order.split(batch_size)"):
     return f"return [[{part} for b in {batches}] for r in range(size)]"
 
 
+TOO_MANY = """
+n, have, sent = len(tensors), list(tensors), [0] * len(tensors)
+for k in range(n // 2):
+    have = [have[r] + have[{partner}] for r in range(n)]
+    sent = [s + have[0].numel() for s in sent]
+return have, sent
+"""
+KEPT = "kept = [(g, n) for g, n in zip(gradients, counts) if n > 1]\n"
+
 WRONG = [
+    ("17.5", TOO_MANY.format(partner="r ^ 2**k"), "too many rounds: 8 need three"),
+    ("17.5", TOO_MANY.format(partner="(r ^ 2**k) % n"), "too many rounds: 8 need three"),
+    *(
+        ("17.3", f"{KEPT}return sum(g * n for g, n in kept) / sum({counts})", "with one sample is")
+        for counts in ("counts", "n for _, n in kept")
+    ),
     *(
         ("17.3", f"return sum(g / n for g, n in zip(gradients, counts)){also}", "more: multiply")
         for also in (" / sum(counts)", " / len(counts)", " * sum(counts)")
@@ -153,7 +168,7 @@ WRONG = [
     (
         "17.3",
         "return [g * n / sum(counts) for g, n in zip(gradients, counts)]",
-        "expected a tensor of shape (7,), got a list with 3 entries",
+        "expected a tensor of shape (7,), got a list with 4 entries",
     ),
     (
         "17.3",
