@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from exercises.differences import describe
+from exercises.differences import describe, difference
 from exercises.exercise import Exercise, Wrong, in_turn, wrongs
 
 State = dict[str, Tensor]
@@ -186,6 +186,25 @@ def _nothing_at_zero(model: nn.Module, train_epoch: Any, validate: Any, epochs: 
     return best
 
 
+def _rounded(or_equal: bool) -> Callable[..., State]:
+    def keep(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+        best_accuracy, best = -1.0, {}
+        for _ in range(epochs):
+            train_epoch(model)
+            accuracy = round(validate(model), 2)
+            if accuracy > best_accuracy or (or_equal and accuracy == best_accuracy):
+                best_accuracy, best = accuracy, copy.deepcopy(model.state_dict())
+        return best
+
+    return keep
+
+
+def _left_in_eval(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+    best = train_and_keep_best(model, train_epoch, validate, epochs)
+    model.eval()
+    return best
+
+
 def _none_at_zero(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> Any:
     return _nothing_at_zero(model, train_epoch, validate, epochs) or None
 
@@ -220,6 +239,8 @@ def _kept_state(answer: Any, start: float, accuracies: list[float]) -> Any:
     course = _Course(accuracies)
     best = answer(model, course.train_epoch, course.validate, len(accuracies))
     at_once = _epoch_of(best, start) if isinstance(best, dict) else ""
+    if not model.training:
+        return {"the model's mode afterwards": "eval"}
     _one_epoch(model)
     if not isinstance(best, dict):
         return None if best is None else {"what comes back": _kind(best)}
@@ -293,6 +314,7 @@ class _Course:
     def __init__(self, accuracies: list[float]) -> None:
         self.accuracies = accuracies
         self.trained = 0
+        self.validated = 0
 
     def count(self) -> None:
         self.trained += 1
@@ -303,17 +325,31 @@ class _Course:
 
     def validate(self, _: nn.Module) -> float:
         """Return the accuracy after the last epoch, however often it is asked for."""
+        self.validated += 1
         return self.accuracies[min(max(self.trained, 1), len(self.accuracies)) - 1]
+
+
+def _validates_again(answer: Any, start: float, accuracies: list[float]) -> str | None:
+    """Remark on more validations than epochs; they cost time, and a loader may draw anew."""
+    course = _Course(accuracies)
+    answer(_small_model(start), course.train_epoch, course.validate, len(accuracies))
+    if course.validated <= len(accuracies):
+        return None
+    return (
+        f"you call `validate` {course.validated} times in {len(accuracies)} epochs; once an epoch "
+        "is enough, if you keep what it returns"
+    )
 
 
 def _accuracies(generator: Generator) -> tuple[Any, ...]:
     """Return accuracies whose best, worst, last rise and neighbours are epochs of their own.
 
-    They first fall after one, two or three epochs, and rise again.
+    They first fall after one, two or three epochs, and rise again. Two digits do not tell the
+    best from one before it and one after it.
     """
     first = round(0.3 + 0.05 * in_turn(generator, 0, 5), 2)
     rising = [first, first + 0.01, first + 0.02][: 1 + generator.initial_seed() % 3]
-    accuracies = [*rising, 0.2, 0.9, 0.5, 0.4, 0.1, 0.6, 0.55]
+    accuracies = [*rising, 0.2, 0.897, 0.4, 0.9, 0.5, 0.896, 0.1, 0.6, 0.55]
     return float(torch.rand((), generator=generator)), accuracies
 
 
@@ -619,6 +655,46 @@ def _up_to_the_damage(folder: Path) -> Any:
     return state
 
 
+def _by_content(folder: Path) -> Any:
+    loaded = [_first_that_loads([path]) for path in folder.glob("epoch_*.pt")]
+    whole = [state for state in loaded if isinstance(state, dict) and "epoch" in state]
+    return max(whole, key=lambda state: state["epoch"])
+
+
+def _with_an_epoch_inside(folder: Path) -> Any:
+    for path in sorted(folder.glob("epoch_*.pt"), key=_by_epoch, reverse=True):
+        state = _first_that_loads([path])
+        if isinstance(state, dict) and "epoch" in state:
+            return state
+    return None
+
+
+def _if_true(of_a_tensor: bool) -> Callable[[Path], Any]:
+    def load(folder: Path) -> Any:
+        for path in sorted(folder.glob("epoch_*.pt"), key=_by_epoch, reverse=True):
+            state = _first_that_loads([path])
+            if (isinstance(state, Tensor) and of_a_tensor) or (
+                not isinstance(state, Tensor) and state
+            ):
+                return state
+        return None
+
+    return load
+
+
+def _raises_on_a_tensor(folder: Path) -> Any:
+    for path in sorted(folder.glob("epoch_*.pt"), key=_by_epoch, reverse=True):
+        state = _first_that_loads([path])
+        if state:
+            return state
+    return None
+
+
+def _from_within(folder: Path) -> Any:
+    os.chdir(folder)
+    return load_newest(folder)
+
+
 @cache
 def _file_of(epoch: int) -> bytes:
     """Return a checkpoint's file; that of an epoch from 60 to 62 is the largest."""
@@ -630,23 +706,55 @@ def _file_of(epoch: int) -> bytes:
 
 def _from_folder(answer: Any, epochs: list[int], damaged: list[int], empty: int) -> Any:
     """Write a file for each epoch, some of them damaged; load the newest."""
-    state, raised = None, "none"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _write(folder, epochs, damaged, empty)
-        try:
-            state = answer(folder)
-        except (RuntimeError, EOFError) as error:  # that of torch.load, the answer let it through
-            raised = type(error).__name__
+        state, raised, place = _called_here(answer, folder)
         left = sorted(path.name for path in folder.iterdir())
     if isinstance(state, Path):  # of a folder that has another name each time
         state = Path(state.name)
     kinds: dict[Any, Any] = {tuple: "several things", list: "several things", bytes: "bytes"}
-    return {
+    found = {
         "the error that your code lets through": raised,
         "what was loaded": kinds.get(type(state), state),
         "the files in the folder afterwards": left,
+        "the working directory afterwards": place,
     }
+    newest = torch.load(io.BytesIO(_file_of(max(set(epochs) - set(damaged)))))
+    return found if difference(state, newest) is not None else found | _other_contents(answer)
+
+
+def _called_here(answer: Any, folder: Path) -> tuple[Any, str, str]:
+    """Return what an answer loads, its error, and whether it leaves the working directory."""
+    here, state, raised = os.getcwd(), None, "none"
+    try:
+        state = answer(folder)
+    except (RuntimeError, EOFError) as error:  # that of torch.load, the answer let it through
+        raised = type(error).__name__
+    finally:
+        place = "as before" if os.getcwd() == here else "another"
+        os.chdir(here)
+    return state, raised, place
+
+
+def _other_contents(answer: Any) -> dict[str, Any]:
+    """Return what comes of files that hold other things, up to the first that comes out wrong."""
+    found: dict[str, Any] = {}
+    contents = {
+        'if its entry "epoch" is lower than an older file\'s': {"epoch": 3},
+        'if it has no entry "epoch"': {"step": 3},
+        "if it is an empty dictionary": {},
+        "if it is a tensor": torch.tensor([1.0, 2.0]),
+    }
+    for name, content in contents.items():
+        with tempfile.TemporaryDirectory() as folder:
+            torch.save({"epoch": 7}, Path(folder) / "epoch_9.pt")
+            torch.save(content, Path(folder) / "epoch_10.pt")
+            state, raised, _ = _called_here(answer, Path(folder))
+        found[f"what was loaded, {name}"] = state if raised == "none" else raised
+        if difference(state, content) is not None:
+            break
+    return found
 
 
 def _write(folder: Path, epochs: list[int], damaged: list[int], empty: int) -> None:
@@ -825,6 +933,7 @@ EXERCISES = (
         solution=train_and_keep_best,
         inputs=_accuracies,
         probe=_kept_state,
+        aside=_validates_again,
         examples=(_BEST_EXAMPLE,),
         wrong=(
             Wrong(
@@ -883,6 +992,16 @@ EXERCISES = (
                 _as_lists,
                 "the numbers are those of the best epoch, but they are lists; "
                 "`load_state_dict` takes tensors: `clone()` makes copies of them.",
+            ),
+            *wrongs(
+                "an epoch that is better by 0.003 passes unnoticed, or counts as no better: "
+                "compare the accuracies as they come, not rounded.",
+                *map(_rounded, (False, True)),
+            ),
+            Wrong(
+                _left_in_eval,
+                "you leave the model in eval mode, so what trains on after that does so without "
+                "dropout, and its running statistics stand still: leave its mode as it was.",
             ),
             *wrongs(
                 "where every accuracy is 0, no epoch is kept: let `best_accuracy` begin below "
@@ -1085,6 +1204,22 @@ EXERCISES = (
                     "epoch. (`sorted` leaves a list as it is, and returns a new one.)",
                 )
                 for answer in (_as_listed, _as_listed_backwards)
+            ),
+            *wrongs(
+                "the highest epoch goes by the name of the file, whatever lies in it: its content "
+                'may be without an entry "epoch", or count anew.',
+                *(_by_content, _with_an_epoch_inside),
+            ),
+            *wrongs(
+                "a checkpoint may hold what counts as false, such as an empty dictionary, or a "
+                "tensor, of which `if` cannot ask whether it is true: return what loads, without "
+                "`if` on its content.",
+                *(_if_true(True), _if_true(False), _raises_on_a_tensor),
+            ),
+            Wrong(
+                _from_within,
+                "what you load is right, but `os.chdir` leaves the reader's program in another "
+                "working directory; the paths from `folder.glob` need none.",
             ),
             Wrong(_its_epoch, "that is the right epoch; return what its file holds."),
             Wrong(_its_path, "that is the path of the right file; return what the file holds."),

@@ -434,6 +434,28 @@ class _Reset(StillNorms):
         return self
 
 
+class _OwnNorm(nn.BatchNorm1d):
+    """A class of its own that is a batch normalisation all the same."""
+
+
+class _ExactClassesAlone(StillNorms):
+    def train(self, mode: bool = True) -> Self:
+        nn.Module.train(self, mode)
+        for module in self.modules():
+            if type(module) in (nn.BatchNorm1d, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+
+class _BelowTheModel(StillNorms):
+    def train(self, mode: bool = True) -> Self:
+        nn.Module.train(self, mode)
+        for module in list(self.model.modules())[1:]:
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.eval()
+        return self
+
+
 class _InTheFirstLevelToo(StillNorms):
     def train(self, mode: bool = True) -> Self:
         nn.Module.train(self, mode)
@@ -452,6 +474,7 @@ def _nested(width: int, norm: nn.Module, dropout: nn.Module, plane: nn.Module) -
     inner = nn.Sequential(nn.Linear(width, width), nn.Sequential(norm), dropout)
     inner.add_module("bn1", nn.BatchNorm1d(width))
     inner.add_module("norm1", nn.BatchNorm1d(width))
+    inner.add_module("own_norm_bn", _OwnNorm(width))
     outer = nn.Sequential(nn.Unflatten(1, (1, 1, width)), plane, nn.Flatten())
     others = nn.Sequential(nn.LayerNorm(width), nn.GroupNorm(1, width))
     parts = inner, nn.BatchNorm1d(width), outer, others, nn.Linear(width, 2)
@@ -466,8 +489,13 @@ def _modes(answer: Any, width: int) -> dict[str, Any]:
     """Return modes, statistics and outputs after train(), after eval() and after train() again."""
     torch.manual_seed(0)
     norm, dropout, plane = nn.BatchNorm1d(width), nn.Dropout(0.5), nn.BatchNorm2d(1)
-    model = answer(_nested(width, norm, dropout, plane))
+    nested = _nested(width, norm, dropout, plane)
+    before = copy.deepcopy(nested.state_dict())
+    model = answer(nested)
     back, x = model.train(), torch.randn(9, width, dtype=torch.float64) + 1
+    reset = _changed(nested, before)
+    if reset:
+        return {"what train() changes in the batch normalisations": reset}
     found = {
         "the modes of the batch normalisations after train()": _training_norms(model),
         "dropout's mode after train()": dropout.training,
@@ -482,7 +510,21 @@ def _modes(answer: Any, width: int) -> dict[str, Any]:
     found["the outputs in eval mode"] = model(x).detach()
     model.train(True)
     again = _three_modes(model, dropout).items()
-    return found | {f"{name} after train() again": mode for name, mode in again}
+    found |= {f"{name} after train() again": mode for name, mode in again}
+    if set(_training_norms(model).values()) == {"eval"}:
+        bare = answer(nn.BatchNorm1d(width))
+        bare.train()
+        found["the modes if the model is itself a batch normalisation"] = _training_norms(bare)
+    return found
+
+
+def _changed(model: nn.Module, before: dict[str, Tensor]) -> str:
+    """Name the parts of a state that are no longer as they were."""
+    weights = {name for name, _ in model.named_parameters()}
+    now = model.state_dict()
+    changed = {name for name, old in before.items() if not torch.equal(now[name], old)}
+    parts = {"the weights" if name in weights else "the statistics" for name in changed}
+    return " and ".join(sorted(parts))
 
 
 def _three_modes(model: nn.Module, dropout: nn.Module) -> dict[str, Any]:
@@ -940,7 +982,7 @@ EXERCISES = (
             *(
                 Wrong(
                     kind,
-                    "the modes are right, but your `train` resets the batch normalisations: the "
+                    "your `train` resets the batch normalisations; set their mode alone: the "
                     "statistics of the body's own training, which were to be kept, are lost.",
                 )
                 for kind in (_StatisticsReset, _Reset)
@@ -952,6 +994,16 @@ EXERCISES = (
                     "class, with `isinstance`.",
                 )
                 for words in (("bn",), ("norm",), ("bn", "norm"))
+            ),
+            Wrong(
+                _ExactClassesAlone,
+                "a class that derives from `nn.BatchNorm1d` is one too, and still follows `mode`: "
+                "ask with `isinstance`, which `type(module) in …` or `==` does not replace.",
+            ),
+            Wrong(
+                _BelowTheModel,
+                "where the model is itself a batch normalisation, it still follows `mode`: "
+                "`modules()` begins with the module itself, so leave none out.",
             ),
             Wrong(
                 _GradientsToo,

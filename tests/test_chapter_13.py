@@ -140,6 +140,55 @@ def loading(paths=BY_EPOCH, load="torch.load(path)", error="Exception"):
     return LOADING.format(paths=paths, load=load, error=error)
 
 
+ONE_BY_ONE = f"""
+for path in {BY_EPOCH}:
+    try:
+        state = torch.load(path)
+    except Exception:
+        continue
+    if {{test}}:
+        return state
+"""
+BY_CONTENT = """
+best = None
+for path in folder.glob("*.pt"):
+    try:
+        state = torch.load(path)
+    except Exception:
+        continue
+    if best is None or state["epoch"] > best["epoch"]:
+        best = state
+return best
+"""
+BEST = f"best_accuracy, best = accuracy, {COPY}"
+AS_MEASURED = "accuracy = validate(model)"
+
+
+def test_right_with_a_remark():
+    assert_right("13.5", ONE_BY_ONE.format(test="state is not None"))
+    again = training(BEST).replace("best = accuracy", "best = validate(model)")
+    assert_right("13.3", again, "once an epoch is enough")
+
+
+LEFT_BEHIND = [
+    ("13.3", training(BEST).replace("return", "model.eval()\nreturn"), "the model in eval mode"),
+    *(
+        ("13.3", training(BEST).replace(AS_MEASURED, rounded).replace(" > ", sign), "not rounded")
+        for rounded in ("accuracy = round(validate(model), 2)",)
+        for sign in (" > ", " >= ")
+    ),
+    ("13.5", BY_CONTENT, "the highest epoch goes by the name"),
+    ("13.5", ONE_BY_ONE.format(test="'epoch' in state"), "the highest epoch goes by the name"),
+    ("13.5", ONE_BY_ONE.format(test="state"), "what counts as false"),
+    ("13.5", f"here = folder\nimport os\nos.chdir(here)\n{loading()}", "in another working dir"),
+]
+
+
+@pytest.mark.parametrize(("number", "code", "words"), LEFT_BEHIND)
+def test_what_is_left_behind(number, code, words):
+    assert_wrong(number, code, words)
+
+
 FITTING = """
 own = model.state_dict()
 left = [n for n in state if n not in own or own[n].shape != state[n].shape]

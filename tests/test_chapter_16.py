@@ -212,6 +212,30 @@ WRONG = [
         "        for n, p in model.named_parameters() if p.requires_grad]",
         "each parameter has a group of its own",
     ),
+    *(
+        ("16.4", norms("super().train(mode)", what=f"eval(); part.{reset}"), "resets the batch")
+        for reset in ("reset_running_stats()", "running_mean.zero_()")
+    ),
+    (
+        "16.4",
+        NORMS.format(
+            body="super().train(mode)\n"
+            "        for part in self.modules():\n"
+            "            if type(part) in (nn.BatchNorm1d, nn.BatchNorm2d):\n"
+            "                part.eval()"
+        ),
+        "a class that derives from `nn.BatchNorm1d`",
+    ),
+    (
+        "16.4",
+        NORMS.format(
+            body="super().train(mode)\n"
+            "        for part in list(self.model.modules())[1:]:\n"
+            "            if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):\n"
+            "                part.eval()"
+        ),
+        "`modules()` begins with the module itself",
+    ),
     (
         "16.4",
         NORMS.format(
