@@ -438,15 +438,6 @@ class _OwnNorm(nn.BatchNorm1d):
     """A class of its own that is a batch normalisation all the same."""
 
 
-class _ExactClassesAlone(StillNorms):
-    def train(self, mode: bool = True) -> Self:
-        nn.Module.train(self, mode)
-        for module in self.modules():
-            if type(module) in (nn.BatchNorm1d, nn.BatchNorm2d):
-                module.eval()
-        return self
-
-
 class _BelowTheModel(StillNorms):
     def train(self, mode: bool = True) -> Self:
         nn.Module.train(self, mode)
@@ -474,7 +465,6 @@ def _nested(width: int, norm: nn.Module, dropout: nn.Module, plane: nn.Module) -
     inner = nn.Sequential(nn.Linear(width, width), nn.Sequential(norm), dropout)
     inner.add_module("bn1", nn.BatchNorm1d(width))
     inner.add_module("norm1", nn.BatchNorm1d(width))
-    inner.add_module("own_norm_bn", _OwnNorm(width))
     outer = nn.Sequential(nn.Unflatten(1, (1, 1, width)), plane, nn.Flatten())
     others = nn.Sequential(nn.LayerNorm(width), nn.GroupNorm(1, width))
     parts = inner, nn.BatchNorm1d(width), outer, others, nn.Linear(width, 2)
@@ -516,6 +506,18 @@ def _modes(answer: Any, width: int) -> dict[str, Any]:
         bare.train()
         found["the modes if the model is itself a batch normalisation"] = _training_norms(bare)
     return found
+
+
+def _misses_derived_classes(answer: Any, width: int) -> str | None:
+    """Remark on a normalisation of a class of its own that still follows `mode`."""
+    own = _OwnNorm(width)
+    answer(nn.Sequential(own)).train()
+    if not own.training:
+        return None
+    return (
+        "a class that derives from `nn.BatchNorm1d` is one too, and still follows `mode`; "
+        "`isinstance` finds it, `type(module) in …` or `==` does not"
+    )
 
 
 def _changed(model: nn.Module, before: dict[str, Tensor]) -> str:
@@ -962,6 +964,7 @@ EXERCISES = (
         solution=StillNorms,
         inputs=lambda generator: (in_turn(generator, 4, 8),),
         probe=_modes,
+        aside=_misses_derived_classes,
         examples=_STILL_EXAMPLES,
         wrong=(
             Wrong(
@@ -994,11 +997,6 @@ EXERCISES = (
                     "class, with `isinstance`.",
                 )
                 for words in (("bn",), ("norm",), ("bn", "norm"))
-            ),
-            Wrong(
-                _ExactClassesAlone,
-                "a class that derives from `nn.BatchNorm1d` is one too, and still follows `mode`: "
-                "ask with `isinstance`, which `type(module) in …` or `==` does not replace.",
             ),
             Wrong(
                 _BelowTheModel,
