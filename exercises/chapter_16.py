@@ -482,30 +482,43 @@ def _modes(answer: Any, width: int) -> dict[str, Any]:
     nested = _nested(width, norm, dropout, plane)
     before = copy.deepcopy(nested.state_dict())
     model = answer(nested)
-    back, x = model.train(), torch.randn(9, width, dtype=torch.float64) + 1
+    back = model.train()
     reset = _changed(nested, before)
     if reset:
         return {"what train() changes in the batch normalisations": reset}
-    found = {
-        "the modes of the batch normalisations after train()": _training_norms(model),
-        "dropout's mode after train()": dropout.training,
-        "the modes of the other normalisations after train()": _training_others(model),
-        "the outputs after train()": model(x).detach(),
-        "what train() returns": "the module itself" if back is model else "something else",
-        "what the batch normalisations hold after train()": _held(norm) + _held(plane),
-        "what is frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
-    }
+    found = _after_train(model, back, dropout, [norm, plane])
+    x = torch.randn(9, width, dtype=torch.float64) + 1
     model.eval()
     found |= {f"{name} after eval()": mode for name, mode in _three_modes(model, dropout).items()}
     found["the outputs in eval mode"] = model(x).detach()
     model.train(True)
     again = _three_modes(model, dropout).items()
     found |= {f"{name} after train() again": mode for name, mode in again}
-    if set(_training_norms(model).values()) == {"eval"}:
-        bare = answer(nn.BatchNorm1d(width))
-        bare.train()
-        found["the modes if the model is itself a batch normalisation"] = _training_norms(bare)
-    return found
+    return found | (_as_the_model(answer, width) if _all_still(model) else {})
+
+
+def _after_train(model: Any, back: Any, dropout: Any, norms: Any) -> dict[str, Any]:
+    x = torch.randn(9, norms[0].weight.numel(), dtype=torch.float64) + 1
+    return {
+        "the modes of the batch normalisations after train()": _training_norms(model),
+        "dropout's mode after train()": dropout.training,
+        "the modes of the other normalisations after train()": _training_others(model),
+        "the outputs after train()": model(x).detach(),
+        "what train() returns": "the module itself" if back is model else "something else",
+        "what the batch normalisations hold after train()": [t for n in norms for t in _held(n)],
+        "what is frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
+    }
+
+
+def _all_still(model: nn.Module) -> bool:
+    return set(_training_norms(model).values()) == {"eval"}
+
+
+def _as_the_model(answer: Any, width: int) -> dict[str, Any]:
+    """Return the mode of a batch normalisation that is itself the model."""
+    bare = answer(nn.BatchNorm1d(width))
+    bare.train()
+    return {"the modes if the model is itself a batch normalisation": _training_norms(bare)}
 
 
 def _misses_derived_classes(answer: Any, width: int) -> str | None:
