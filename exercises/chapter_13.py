@@ -166,24 +166,17 @@ def _as_lists(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) ->
     return {name: tensor.tolist() for name, tensor in best.items()}
 
 
-def _nothing_below_one(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
-    best_accuracy, best = 1.0, {}
-    for _ in range(epochs):
-        train_epoch(model)
-        accuracy = validate(model)
-        if accuracy > best_accuracy:
-            best_accuracy, best = accuracy, copy.deepcopy(model.state_dict())
-    return best
+def _only_above(first: float) -> Callable[..., State]:
+    def keep(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
+        best_accuracy, best = first, {}
+        for _ in range(epochs):
+            train_epoch(model)
+            accuracy = validate(model)
+            if accuracy > best_accuracy:
+                best_accuracy, best = accuracy, copy.deepcopy(model.state_dict())
+        return best
 
-
-def _nothing_at_zero(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> State:
-    best_accuracy, best = 0.0, {}
-    for _ in range(epochs):
-        train_epoch(model)
-        accuracy = validate(model)
-        if accuracy > best_accuracy:
-            best_accuracy, best = accuracy, copy.deepcopy(model.state_dict())
-    return best
+    return keep
 
 
 def _rounded(or_equal: bool) -> Callable[..., State]:
@@ -206,7 +199,7 @@ def _left_in_eval(model: nn.Module, train_epoch: Any, validate: Any, epochs: int
 
 
 def _none_at_zero(model: nn.Module, train_epoch: Any, validate: Any, epochs: int) -> Any:
-    return _nothing_at_zero(model, train_epoch, validate, epochs) or None
+    return _only_above(0.0)(model, train_epoch, validate, epochs) or None
 
 
 def _other_numbers(dtype: torch.dtype) -> Callable[..., State]:
@@ -965,7 +958,7 @@ EXERCISES = (
             Wrong(_the_worst, "you keep the worst epoch: a higher accuracy is better."),
             Wrong(_the_first, "that is the state of the first epoch, whatever came later."),
             Wrong(
-                _nothing_below_one,
+                _only_above(1.0),
                 "no epoch is ever kept: keep one whose accuracy is above (`>`) the best so far, "
                 "and let `best_accuracy` begin below every accuracy.",
             ),
@@ -1006,7 +999,7 @@ EXERCISES = (
             *wrongs(
                 "where every accuracy is 0, no epoch is kept: let `best_accuracy` begin below "
                 "every accuracy, with -1.0, or keep an epoch that equals the best (`>=`).",
-                *(_nothing_at_zero, _none_at_zero),
+                *(_only_above(0.0), _none_at_zero),
             ),
             *wrongs(
                 "the entries do not keep their dtypes: a state holds whole numbers as well "
