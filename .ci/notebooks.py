@@ -32,11 +32,12 @@ ROOT = Path(__file__).resolve().parent.parent
 CELL_TIMEOUT = 600  # seconds
 
 SETUP_CELL = """\
+# Fetches the project on Colab, or where this page is all there is; elsewhere it does nothing.
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-if not (find_spec("helpers") and find_spec("exercises")):  # on Colab, or this notebook alone
+if not (find_spec("helpers") and find_spec("exercises")):
     same_torch = f"torch=={version('torch')}" if find_spec("torch") else "torch"
     %pip install --quiet {same_torch} https://github.com/ADDRESS/archive/main.zip
 for package, module in ("helpers", "two_layer.py"), ("exercises", "tutor.py"):
@@ -55,7 +56,9 @@ README_PICTURES = {  # the title of a plot in a notebook: where the README shows
     "Three short epochs, one step at a time": "docs/one_step_at_a_time.png",
 }
 
-CLAIMS = "claims"  # the tag of a cell that holds the text to its word, folded out of sight
+CLAIMS = "claims"  # the tag of a cell that holds the text to its word
+SETUP = "setup"  # the tag of the cell that brings the project to Colab
+FOLDED = {CLAIMS, SETUP}  # their source is out of sight until the reader opens it
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -162,7 +165,7 @@ def own_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     own: dict[str, Any] = {}
     if tags := metadata.get("tags"):
         own["tags"] = tags
-    if CLAIMS in (tags or []):
+    if FOLDED & set(tags or []):
         own["jupyter"] = {"source_hidden": True}
     if alt := metadata.get("mystnb", {}).get("image", {}).get("alt"):
         own["mystnb"] = {"image": {"alt": alt}}

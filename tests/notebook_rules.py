@@ -640,13 +640,15 @@ def metadata_is_bare(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 
 def setup_cell_first(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """The first code cell holds the guard that fetches the helpers where they are missing."""
+    """The first code cell is the guard that fetches the helpers where they are missing, folded."""
     first = next(cells_of(notebook, "code"), None)
     expected = tool.setup_cell(address())
     if first is None:
         yield "expected a setup cell, got no code cell"
     elif expected not in first[1].source:
         yield f"cell {first[0]}: expected the setup cell\n{expected}\ngot\n{first[1].source}"
+    elif tool.SETUP not in tags_of(first[1]):
+        yield f"cell {first[0]}: expected the tag {tool.SETUP}, which folds it"
 
 
 def colab_link_first(notebook: NotebookNode, path: Path) -> Iterator[str]:

@@ -168,7 +168,7 @@ def good() -> NotebookNode:
     return numbered(
         [
             new_markdown_cell(f"# 01 · A\n\nOne promise. {minutes} [Open in Colab]({colab})"),
-            code(tool.setup_cell(rules.address()) + "\n\nx = 1", printed("ready\n")),
+            setup(tool.setup_cell(rules.address()) + "\n\nx = 1", printed("ready\n")),
             new_markdown_cell(
                 f"## The idea\n\n{text}\n\n```\n# no heading [x](y)\n```\n\nWill it do?"
             ),
@@ -192,7 +192,14 @@ def picture() -> NotebookNode:
 
 
 def claims(source: str, *outputs: NotebookNode) -> NotebookNode:
-    cell = code(source, *outputs, tags=CLAIMS)
+    return folded(code(source, *outputs, tags=CLAIMS))
+
+
+def setup(source: str, *outputs: NotebookNode) -> NotebookNode:
+    return folded(code(source, *outputs, tags=["setup"]))
+
+
+def folded(cell: NotebookNode) -> NotebookNode:
     cell.metadata = nbformat.from_dict(tool.own_metadata(cell.metadata))
     return cell
 
@@ -333,6 +340,7 @@ BAD: list[tuple[Rule, Callable[[NotebookNode], object]]] = [
     (rules.metadata_is_bare, put(CHECK, metadata={"collapsed": True})),
     (rules.metadata_is_bare, put(CHECK, metadata={"jupyter": {"source_hidden": True}})),
     (rules.setup_cell_first, put(SETUP, source="import torch")),
+    (rules.setup_cell_first, put(SETUP, metadata={})),
     (rules.setup_cell_first, put(SETUP, source=tool.setup_cell("someone/else"))),
     (rules.colab_link_first, put(0, source="# 01 · A")),
     (
