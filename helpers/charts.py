@@ -184,10 +184,7 @@ def plot_paths(
     if not rows or any(len(s) != 2 or s[0] == 0 or s[1] != 2 for s in shapes.values()):
         raise ValueError(f"paths must hold points (x, y) for each name, got shapes {shapes}")
     ax = _axes(ax, (5.4, 3.6))
-    x, y = np.meshgrid(np.linspace(*xlim, 200), np.linspace(*ylim, 200))
-    z = height(x, y)
-    levels = z.min() + np.ptp(z) * (np.arange(1, 12) / 12) ** 2  # closer together where it is low
-    ax.contour(x, y, z, levels=levels, colors="#bbbbbb", linewidths=0.7)
+    _contours(ax, height, xlim, ylim)
     for (name, row), look in zip(rows.items(), cycle(LOOKS), strict=False):
         ax.plot(*row.T, marker=".", markersize=4, lw=1.3, label=name, **look)
         ax.plot(*row[0], "o", color="black", fillstyle="none", markersize=8, label="_start")
@@ -196,6 +193,54 @@ def plot_paths(
     ax.legend(frameon=False, fontsize="small", ncol=3, **below)
     ax.set(title=title, xlabel="w[0]", ylabel="w[1]", xlim=xlim, ylim=ylim)
     return ax
+
+
+def plot_each_path(
+    height: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    paths: Mapping[str, Sequence[Sequence[float]]],
+    *,
+    behind: Sequence[Sequence[float]],
+    title: str,
+    xlim: tuple[float, float],
+    ylim: tuple[float, float],
+) -> np.ndarray:
+    """Draw each path in a landscape of its own, three in a row, and behind each the same other one.
+
+    Used in notebook 06, for each optimizer against plain gradient descent.
+
+    Args:
+        height: the landscape, from arrays of x and y to their heights.
+        paths: from a name to the points (x, y) visited, in order; the name stands above.
+        behind: the points of the path to compare with, drawn in grey.
+        title: the picture's title.
+        xlim: the left and the right border.
+        ylim: the lower and the upper border.
+
+    Returns:
+        The Axes, one a path, (N,).
+
+    Raises:
+        ValueError: there is no path.
+    """
+    if not paths:
+        raise ValueError("paths must hold points (x, y) for each name, got none")
+    rows = -(-len(paths) // 3)
+    sharing: Any = {"sharex": True, "sharey": True, "squeeze": False, "layout": "constrained"}
+    figure, grid = plt.subplots(rows, 3, figsize=(7.2, 1.9 * rows + 0.5), **sharing)
+    figure.suptitle(title)
+    for ax, name in zip(grid.flat, paths, strict=False):
+        _contours(ax, height, xlim, ylim)
+        ax.plot(*np.asarray(behind).T, color="0.72", lw=1, label="_behind")
+        points = np.asarray(paths[name], dtype=float)
+        ax.plot(*points.T, ".-", color=COLORS[2], markersize=4, lw=1.3, label=name)
+        ax.plot(*points[-1], "s", color=COLORS[2], markersize=5, label="_end")
+        ax.set_title(name, fontsize="medium")
+        ax.set(xlim=xlim, ylim=ylim)
+    for ax in grid.flat[len(paths) :]:
+        ax.axis("off")
+    figure.supxlabel("w[0]", fontsize="medium")
+    figure.supylabel("w[1]", fontsize="medium")
+    return grid.flat[: len(paths)]
 
 
 def plot_confusion_matrix(
@@ -287,8 +332,93 @@ def plot_filters(weights: Tensor, *, title: str, columns: int = 8) -> np.ndarray
     return axes
 
 
+def plot_stacks(
+    stacks: Mapping[str, Sequence[float]], *, title: str, xlabel: str, ax: Axes | None = None
+) -> Axes:
+    """Draw one horizontal bar for each name, cut where its pieces meet, with its sum at the end.
+
+    Built in notebook 15, for the tensors that a training step keeps.
+
+    Args:
+        stacks: from a name to numbers, 0 or more.
+        title: the picture's title.
+        xlabel: what the numbers are.
+        ax: where to draw; a new picture if None.
+
+    Raises:
+        ValueError: there is nothing to draw, or a number is negative or not finite.
+    """
+    pieces = {name: np.array(numbers, dtype=float) for name, numbers in stacks.items()}
+    if not all(np.isfinite(p).all() and (p >= 0).all() for p in pieces.values()) or not pieces:
+        raise ValueError(f"stacks must hold finite numbers, 0 or more, got {dict(stacks)}")
+    ax = _axes(ax, (5.4, 0.32 * len(pieces) + 0.9))
+    for name, numbers in pieces.items():
+        lefts = np.cumsum(numbers) - numbers
+        look: Any = {"color": COLORS[0], "edgecolor": "white", "linewidth": 0.8}
+        ax.barh([name] * len(numbers), numbers, left=lefts, **look)
+        ax.text(numbers.sum(), name, f" {numbers.sum():.3g}", va="center", fontsize=8)
+    ax.invert_yaxis()
+    longest = max(numbers.sum() for numbers in pieces.values())
+    ax.set(title=title, xlabel=xlabel, xlim=(0, 1.12 * (longest or 1)))
+    ax.tick_params(axis="y", labelsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def plot_sizes(
+    groups: Mapping[str, Tensor], smallest: float, largest: float, *, title: str, xlabel: str
+) -> np.ndarray:
+    """Draw how large numbers are, a panel for each group, and shade what a format cannot hold.
+
+    Built in notebook 15, for gradients in float16. Signs are dropped; zeros are left out.
+
+    Args:
+        groups: from a name to numbers.
+        smallest: the format's smallest number above 0.
+        largest: its largest.
+        title: the picture's title.
+        xlabel: what the numbers are.
+
+    Returns:
+        The Axes, one a group, (N,).
+
+    Raises:
+        ValueError: there is no group, or one has nothing but zeros.
+    """
+    sizes = {name: numbers.detach().abs().flatten().cpu() for name, numbers in groups.items()}
+    if not sizes or any(not numbers.any() for numbers in sizes.values()):
+        raise ValueError(f"groups must each hold a number other than 0, got {list(sizes)}")
+    shape: Any = {"nrows": len(sizes), "sharex": True, "sharey": True, "squeeze": False}
+    figure, grid = plt.subplots(
+        figsize=(5.4, 1.3 * len(sizes) + 0.9), layout="constrained", **shape
+    )
+    figure.suptitle(title)
+    for ax, (name, numbers) in zip(grid[:, 0], sizes.items(), strict=True):
+        ax.hist(numbers[numbers > 0].numpy(), bins=np.logspace(-14, 8, 89), color=COLORS[1])
+        ax.axvspan(1e-14, smallest, color="0.85", zorder=0)
+        ax.axvspan(largest, 1e8, color="0.85", zorder=0)
+        ax.set(xscale="log", xlim=(1e-14, 1e8), ylabel="how many")
+        ax.set_title(name, fontsize=9)
+        ax.spines[["top", "right"]].set_visible(False)
+    grid[-1, 0].set_xlabel(xlabel)
+    return grid[:, 0]
+
+
 def _axes(ax: Axes | None, size: tuple[float, float] = (4.6, 3.2)) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
+def _contours(
+    ax: Axes,
+    height: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    xlim: tuple[float, float],
+    ylim: tuple[float, float],
+) -> None:
+    """Draw the contour lines of a landscape, closer together where it is low."""
+    x, y = np.meshgrid(np.linspace(*xlim, 200), np.linspace(*ylim, 200))
+    z = height(x, y)
+    levels = z.min() + np.ptp(z) * (np.arange(1, 12) / 12) ** 2
+    ax.contour(x, y, z, levels=levels, colors="#bbbbbb", linewidths=0.7)
 
 
 def _curve(function: Callable[[Tensor], Tensor]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Diagrams of ideas: what a tensor is and does, what a convolution's window sees."""
+"""Diagrams of ideas: what a tensor is and does, what a window sees, what bits are for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +17,14 @@ from helpers.charts import COLORS, DASHES
 FIRST, SECOND, MADE = COLORS[0], COLORS[5], COLORS[3]
 GRADIENT, PALE_GRADIENT = COLORS[1], "#F7D9C4"
 SIGNS = {"+": torch.add, "−": torch.sub}
+FIELDS = {"sign": COLORS[6], "exponent": COLORS[4], "fraction": COLORS[5]}
+LIFE = {  # what a part of a model does in a training step, or what is kept of it
+    "forward": COLORS[0],
+    "forward again": COLORS[5],
+    "backward": COLORS[1],
+    "all of it, kept": "0.75",
+    "its input alone, kept": "0.55",
+}
 
 Size = tuple[int, int]  # rows and columns, or the row and the column of one cell
 Point = tuple[float, float]  # x and y, in cells; y grows downwards
@@ -435,6 +443,76 @@ def draw_outer_products(
     return ax
 
 
+def draw_formats(dtypes: Sequence[torch.dtype], *, title: str) -> Axes:
+    """Draw the bits of floating-point formats, one format below the other.
+
+    Built in notebook 15. All numbers come from `torch.finfo`: the bits of the fraction from the
+    gap after 1, the bits of the exponent from what is left.
+
+    Args:
+        dtypes: floating-point dtypes.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not dtypes:
+        raise ValueError("dtypes must hold at least one, got none")
+    infos = [torch.finfo(dtype) for dtype in dtypes]
+    wide = max(info.bits for info in infos)
+    _, ax = plt.subplots(figsize=(7.0, 0.62 * len(infos) + 0.9), layout="constrained")
+    for row, info in enumerate(infos):
+        for bit, field in enumerate(_fields(info)):
+            box = Rectangle((bit, row + 0.4), 1, 0.42, edgecolor="white", linewidth=0.8)
+            ax.add_patch(box).set_facecolor(FIELDS[field])
+        ax.text(0, row + 0.34, _in_words(info), fontsize=9)
+    keys = [Rectangle((0, 0), 1, 1, color=color, label=field) for field, color in FIELDS.items()]
+    look: Any = {"ncol": 3, "frameon": False, "fontsize": "small", "bbox_to_anchor": (0.5, 0)}
+    ax.legend(handles=keys, loc="upper center", **look)
+    ax.set(xlim=(-0.2, wide + 0.2), ylim=(len(infos), 0), title=title)
+    ax.axis("off")
+    return ax
+
+
+def draw_lifetimes(parts: Sequence[str], checkpointed: Sequence[str], *, title: str) -> np.ndarray:
+    """Draw how long a training step keeps what each part of a model computed.
+
+    Built in notebook 15. Two panels, time running to the right: every part kept until its backward,
+    and some of them forgotten, with their input kept alone, and computed again.
+
+    Args:
+        parts: names of the model's parts, in the order of the forward pass.
+        checkpointed: which of them are computed again.
+        title: the picture's title.
+
+    Returns:
+        The two Axes, (2,).
+
+    Raises:
+        ValueError: there are no parts, or a checkpointed one is none of them.
+    """
+    if not parts or set(checkpointed) - set(parts):
+        raise ValueError(f"checkpointed must name some of {list(parts)}, got {list(checkpointed)}")
+    figure, axes = plt.subplots(1, 2, figsize=(7.0, 0.35 * len(parts) + 1.5), sharey=True)
+    figure.set_layout_engine("constrained")
+    figure.suptitle(title)
+    panels = {"everything kept": (), "checkpointed": tuple(checkpointed)}
+    for ax, (name, again) in zip(axes, panels.items(), strict=True):
+        for kind, row, start, end in _lifetimes(parts, again):
+            thin = kind == "its input alone, kept"
+            ax.barh(row, end - start, 0.12 if thin else 0.6, start, color=LIFE[kind])
+        ax.set(title=name, xlabel="time", xticks=[], xlim=(0, 2 * len(parts) + len(checkpointed)))
+        ax.title.set_fontsize(9)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+    axes[0].set_yticks(range(len(parts)), parts)
+    axes[0].invert_yaxis()
+    handles = [Rectangle((0, 0), 1, 1, color=color, label=kind) for kind, color in LIFE.items()]
+    figure.legend(
+        handles=handles, ncol=3, frameon=False, fontsize="small", loc="outside lower center"
+    )
+    return axes
+
+
 def _draw_outer_product(
     ax: Axes, parts: Sequence[Tensor], left: float, cell: float, names: tuple[str, str]
 ) -> None:
@@ -446,6 +524,48 @@ def _draw_outer_product(
     _draw_copies(ax, table, (rows, columns), (left + 1.25, 1.25), cell, PALE_GRADIENT)
     for words, at, y in (names[0], 0.5, rows + 1.4), (names[1], 1.25 + columns / 2, -0.2):
         ax.text(left + at, y, words, ha="center", va="bottom" if y < 0 else "top", fontsize=9)
+
+
+def draw_sum(
+    vectors: Mapping[str, Tensor], *, total: str, axes: tuple[str, str], title: str
+) -> Axes:
+    """Draw gradients in the plane, head to tail, and the arrow of their sum from end to end.
+
+    Built in notebook 08, for what a shared weight is paid in each of its places.
+
+    Args:
+        vectors: from a name to a gradient of two numbers, (2,).
+        total: what the sum is called.
+        axes: what the two numbers are, the one to the right first.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no vector, or one that has other than two numbers.
+    """
+    shapes = {name: tuple(vector.shape) for name, vector in vectors.items()}
+    if not vectors or set(shapes.values()) != {(2,)}:
+        raise ValueError(f"vectors must hold tensors of shape (2,), got {shapes}")
+    steps = torch.stack([vector.detach().cpu().double() for vector in vectors.values()])
+    points = torch.cat([torch.zeros(1, 2, dtype=torch.float64), steps.cumsum(0)]).numpy()
+    _, ax = plt.subplots(figsize=(4.6, 3.6), layout="constrained")
+    ax.set(title=title, xlabel=axes[0], ylabel=axes[1], aspect="equal", adjustable="datalim")
+    ax.scatter(*points.T, s=0)  # the arrows alone would set no limits
+    ax.margins(0.2)
+    for name, start, end in zip(vectors, points[:-1], points[1:], strict=True):
+        _draw_vector(ax, start, end, name, {"color": GRADIENT, "lw": 1.2})
+    _draw_vector(ax, points[0], points[-1], total, {"color": GRADIENT, "lw": 3.0})
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def _draw_vector(
+    ax: Axes, start: np.ndarray, end: np.ndarray, name: str, look: Mapping[str, Any]
+) -> None:
+    """Draw an arrow, with its name on its middle."""
+    style = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 12, **look}
+    ax.annotate("", end, start, arrowprops=style)
+    words = ax.text(*(start + end) / 2, name, ha="center", va="center", fontsize=8)
+    words.set_bbox({"boxstyle": "square,pad=0.1", "facecolor": "white", "linewidth": 0})
 
 
 # What they share ---------------------------------------------------------------------------------
@@ -669,3 +789,34 @@ def _draw_kernels(ax: Axes, left: float, channels: Size, groups: int) -> None:
         if group == row * groups // channels[1]:
             line = [left + 0.8, left + 2.2], [k + 0.4, row + 0.4]
             ax.plot(*line, color=COLORS[group % len(COLORS)], lw=1.5)
+
+
+def _fields(info: torch.finfo) -> list[str]:
+    """Return what each bit of a format belongs to, from the left."""
+    fraction = round(-np.log2(info.eps))
+    return ["sign"] + ["exponent"] * (info.bits - 1 - fraction) + ["fraction"] * fraction
+
+
+def _in_words(info: torch.finfo) -> str:
+    """Return a format's name, its bits, its largest number and its gap after 1."""
+    fields = _fields(info)
+    exponent, fraction = fields.count("exponent"), fields.count("fraction")
+    bits = f"{info.dtype}: 1 + {exponent} + {fraction} bits"
+    return f"{bits}, up to {info.max:.2g}, after 1 comes 1 + {info.eps:.1g}"
+
+
+def _lifetimes(parts: Sequence[str], again: Sequence[str]) -> list[tuple[str, int, int, int]]:
+    """Return what is drawn: (kind, row, when it begins, when it ends)."""
+    count, found = len(parts), []
+    found += [("forward", row, row, row + 1) for row in range(count)]
+    time = count
+    for row in reversed(range(count)):
+        if parts[row] in again:
+            found += [("its input alone, kept", row, row + 1, time)]
+            found += [("forward again", row, time, time + 1)]
+            time += 1
+        else:
+            found += [("all of it, kept", row, row + 1, time)]
+        found += [("backward", row, time, time + 1)]
+        time += 1
+    return found
