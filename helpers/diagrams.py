@@ -1,14 +1,17 @@
 """Diagrams of ideas: what a tensor is and does, what a window sees, what bits are for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
-from torch import Tensor
+from matplotlib.textpath import text_to_path
+from torch import Tensor, nn
 
 from helpers.charts import COLORS, DASHES
 
@@ -25,6 +28,15 @@ LIFE = {  # what a part of a model does in a training step, or what is kept of i
     "all of it, kept": "0.75",
     "its input alone, kept": "0.55",
 }
+
+TILES: dict[str, Any] = {  # a box in a picture of modules, by what it stands for
+    "module": {"facecolor": (0.0, 0.45, 0.7, 0.07), "edgecolor": COLORS[0]},
+    "parameter": {"facecolor": "#DDF1EA", "edgecolor": COLORS[2]},
+    "buffer": {"facecolor": "#E4E4E4", "edgecolor": "0.5"},
+    "not registered": {"facecolor": "white", "edgecolor": "0.4", "linestyle": ":"},
+}
+TILE_FONT = FontProperties(family="DejaVu Sans", size=8)
+WORDS, SPACE, PAGE = 0.22, 0.09, 7.0  # inches: a line of words, a gap, the whole picture
 
 Size = tuple[int, int]  # rows and columns, or the row and the column of one cell
 Point = tuple[float, float]  # x and y, in cells; y grows downwards
@@ -568,6 +580,36 @@ def _draw_vector(
     words.set_bbox({"boxstyle": "square,pad=0.1", "facecolor": "white", "linewidth": 0})
 
 
+def draw_modules(*models: nn.Module, title: str) -> Axes:
+    """Draw modules as boxes in boxes, each with the tensors that it owns and their shapes.
+
+    Built in notebook 07. Parameters are green and buffers grey. What an object holds but has not
+    registered is dotted: a plain tensor, and modules in a plain list, with all that is inside.
+
+    Args:
+        models: the modules, drawn side by side.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no module.
+    """
+    if not models:
+        raise ValueError("models must hold at least one module, got none")
+    page = _Tile("", "page", _in_rows([_module_tile(model) for model in models], PAGE))
+    (wide, tall), kinds = page.size(), page.kinds()
+    margin = max(0.0, 4.6 - wide) / 2
+    size = wide + 2 * margin, tall + 0.6
+    figure, ax = plt.subplots(figsize=size, layout="constrained")
+    ax.set(xlim=(-margin, wide + margin), ylim=(tall, 0), title=title, aspect="equal")
+    ax.axis("off")
+    _draw_tile(ax, page, (0.0, 0.0))
+    looks = {kind: look for kind, look in TILES.items() if kind in kinds}
+    keys = [Rectangle((0, 0), 1, 1, **look) for look in looks.values()]
+    place: Any = {"loc": "outside lower center", "ncol": len(looks), "fontsize": 8}
+    figure.legend(keys, list(looks), frameon=False, handlelength=1.2, **place)
+    return ax
+
+
 # What they share ---------------------------------------------------------------------------------
 
 
@@ -820,3 +862,86 @@ def _lifetimes(parts: Sequence[str], again: Sequence[str]) -> list[tuple[str, in
         found += [("backward", row, time, time + 1)]
         time += 1
     return found
+
+
+@dataclass
+class _Tile:
+    """A box with words on top and rows of boxes below them; lengths are in inches."""
+
+    words: str
+    kind: str  # a key of TILES, or "page"
+    rows: list[list["_Tile"]] = field(default_factory=list)
+
+    def size(self) -> Point:
+        """Return the width and the height."""
+        head = WORDS if self.words else 0.0
+        wide = text_to_path.get_text_width_height_descent(self.words, TILE_FONT, False)[0] / 72
+        sizes = [[tile.size() for tile in row] for row in self.rows]
+        widths = [SPACE + sum(w + SPACE for w, _ in row) for row in sizes]
+        below = sum(max(h for _, h in row) + SPACE for row in sizes)
+        return max([wide + 2 * SPACE, *widths]), head + below
+
+    def kinds(self) -> set[str]:
+        """Return the kinds of all boxes inside."""
+        inside = [tile for row in self.rows for tile in row]
+        return {tile.kind for tile in inside}.union(*(tile.kinds() for tile in inside))
+
+
+def _module_tile(module: nn.Module, name: str = "", lost: bool = False, room: float = 7.0) -> _Tile:
+    """Return the box of a module, with all that it owns, at most about as wide as there is room."""
+    room -= 2 * SPACE
+    owned = [("parameter", pair) for pair in module.named_parameters(recurse=False)]
+    owned += [("buffer", pair) for pair in module.named_buffers(recurse=False)]
+    held = {key: value for key, value in vars(module).items() if not key.startswith("_")}
+    owned += [("not registered", pair) for pair in held.items() if isinstance(pair[1], Tensor)]
+    tensors = [
+        _Tile(f"{key} {tuple(tensor.shape)}", "not registered" if lost else kind)
+        for kind, (key, tensor) in owned
+    ]
+    children = [(key, child) for key, child in module._modules.items() if child is not None]
+    inside = [_module_tile(child, key, lost, room) for key, child in children]
+    inside += [_list_tile(key, each, room) for key, each in held.items() if _holds_modules(each)]
+    words = f"{name}: {type(module).__name__}" if name else type(module).__name__
+    rows = [[tensor] for tensor in tensors] + _in_rows(inside, room)
+    return _Tile(words, "not registered" if lost else "module", rows)
+
+
+def _holds_modules(value: Any) -> bool:
+    """Tell whether a value is a plain list that hides modules."""
+    return isinstance(value, list | tuple) and any(isinstance(v, nn.Module) for v in value)
+
+
+def _list_tile(name: str, values: Sequence[Any], room: float) -> _Tile:
+    """Return the box of a plain list, whose modules nobody finds."""
+    modules = [(str(n), value) for n, value in enumerate(values) if isinstance(value, nn.Module)]
+    tiles = [_module_tile(module, number, True, room - 2 * SPACE) for number, module in modules]
+    words = f"{name}: {type(values).__name__}"
+    return _Tile(words, "not registered", _in_rows(tiles, room - 2 * SPACE))
+
+
+def _in_rows(tiles: Sequence[_Tile], room: float) -> list[list[_Tile]]:
+    """Set boxes side by side, and the next row where there is no more room."""
+    rows: list[list[_Tile]] = []
+    for tile in tiles:
+        wide = tile.size()[0] + SPACE
+        if rows and sum(other.size()[0] + SPACE for other in rows[-1]) + wide <= room:
+            rows[-1].append(tile)
+        else:
+            rows.append([tile])
+    return rows
+
+
+def _draw_tile(ax: Axes, tile: _Tile, corner: Point) -> None:
+    """Draw a box at its upper left corner, with all the boxes inside."""
+    (x, y), (wide, tall) = corner, tile.size()
+    if tile.words:
+        ax.add_patch(Rectangle(corner, wide, tall, **TILES[tile.kind]))
+        look: Any = {"ha": "left", "va": "center", "fontproperties": TILE_FONT}
+        ax.text(x + SPACE, y + WORDS / 2, tile.words, **look)
+        y += WORDS
+    for row in tile.rows:
+        left = x + SPACE
+        for inner in row:
+            _draw_tile(ax, inner, (left, y))
+            left += inner.size()[0] + SPACE
+        y += max(inner.size()[1] for inner in row) + SPACE
