@@ -1,7 +1,7 @@
 """Diagrams of ideas: what a tensor is and does, what a window sees, what bits are for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -870,7 +870,7 @@ class _Tile:
 
     words: str
     kind: str  # a key of TILES, or "page"
-    rows: list[list["_Tile"]] = field(default_factory=list)
+    rows: Sequence[Sequence["_Tile"]] = ()
 
     def size(self) -> Point:
         """Return the width and the height."""
