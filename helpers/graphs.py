@@ -4,7 +4,7 @@ Both are drawn in rows with the result on top. `draw_steps` is used from noteboo
 autograd is known; `draw_graph` from notebook 03 on, where its walk is first done by hand, and
 `draw_values` there, for the engine that the reader builds. All can show numbers: values in black,
 and in orange the gradients that travel back from the result. `draw_pair`, from notebook 04, opens
-a single node.
+a single node; `draw_graphs`, from notebook 08, sets several graphs side by side.
 """
 
 from collections import Counter
@@ -38,6 +38,7 @@ MAX_WIDTH = 9.0  # inches; wider rows are wrapped, and what is still wider is sc
 # Lengths in inches, the font size in points.
 FONT_SIZE, LINE_HEIGHT = 8.0, 0.145
 PADDING, GAP, ROW_GAP, PORT_GAP = 0.08, 0.16, 0.27, 0.16
+HEADING = 0.3  # above each of several graphs
 ROW_GAP_WITH_NUMBERS = 0.44  # room for what an arrow carries
 
 MAX_NUMBERS = 8  # of a tensor with more, the shape is shown
@@ -127,15 +128,50 @@ def draw_graph(
         ValueError: the tensor has no graph, or one with more than 200 functions and leaves; with
             `values`, it is more than one number, or `backward` has used its graph up.
     """
+    graph = _readable(tensor, names, values)
+    parts = _legend_of([graph], values)
+    legend = "; ".join(parts[:2]) + "".join(f"\n{part}" for part in parts[2:])
+    return _draw(graph, title, legend, "-|>", ax)
+
+
+def draw_graphs(
+    results: Mapping[str, tuple[Tensor, Names]], *, values: bool = False, title: str
+) -> Axes:
+    """Draw the graphs of several results side by side, in one scale, each below its heading.
+
+    Used in notebook 08, where the same lines make another graph each time.
+
+    Args:
+        results: from a heading to what was computed and the names for its graph, as `draw_graph`
+            takes them.
+        values: show numbers in place of shapes, as `draw_graph` does.
+        title: the picture's title.
+
+    Raises:
+        TypeError: a result or a named value is not a tensor, or names are no mapping.
+        ValueError: there is no result, or one that `draw_graph` would refuse.
+    """
+    if not results:
+        raise ValueError("results must hold at least one, got none")
+    graphs = {heading: _readable(*pair, values) for heading, pair in results.items()}
+    legend = "; ".join(_legend_of(graphs.values(), values))
+    return _draw_all(graphs, title, legend, "-|>", None)
+
+
+def _readable(tensor: Tensor, names: Names | None, values: bool) -> nx.MultiDiGraph:
+    """Return the graph; complain about one that is too large, before its values are found."""
     kinds = [kind for _, kind in graph_of(tensor, names).nodes(data="kind")]
     size = len(kinds) - kinds.count("unreached") - 1
     if size > MAX_NODES:
         raise ValueError(f"the graph has {size:,} nodes, more than the {MAX_NODES} one can read")
+    return graph_of(tensor, names, values=values)
+
+
+def _legend_of(graphs: Iterable[nx.MultiDiGraph], values: bool) -> list[str]:
+    kinds = {kind for graph in graphs for _, kind in graph.nodes(data="kind")}
     parts = ["arrows: the way backward walks"]
     parts += ["orange: the gradient"] if values else []
-    parts += ["dashed: no gradient reaches it"] if "unreached" in kinds else []
-    legend = "; ".join(parts[:2]) + "".join(f"\n{part}" for part in parts[2:])
-    return _draw(graph_of(tensor, names, values=values), title, legend, "-|>", ax)
+    return parts + (["dashed: no gradient reaches it"] if "unreached" in kinds else [])
 
 
 def draw_values(
@@ -486,27 +522,62 @@ class _Way:
     slope: str = ""
 
 
+@dataclass
+class _Layout:
+    """A graph in its place: boxes, the result first, and arrows, in a picture of this size."""
+
+    boxes: Row
+    ways: list[_Way]
+    width: float
+    height: float
+
+
 def _draw(graph: nx.MultiDiGraph, title: str, legend: str, arrow: str, ax: Axes | None) -> Axes:
-    graph = nx.relabel_nodes(graph, {node: _box_for(**data) for node, data in graph.nodes.items()})
-    rows = _rows_of(graph)
-    ways = _ways_through(graph, rows)
-    numbered = any(way.carries or way.slope for way in ways)
-    width, height = _give_places(rows, ROW_GAP_WITH_NUMBERS if numbered else ROW_GAP)
+    return _draw_all({"": graph}, title, legend, arrow, ax)
+
+
+def _draw_all(
+    graphs: Mapping[str, nx.MultiDiGraph], title: str, legend: str, arrow: str, ax: Axes | None
+) -> Axes:
+    """Draw graphs side by side, each below its heading; a single one may go without."""
+    layouts = [_lay_out(graph) for graph in graphs.values()]
+    _set_side_by_side(layouts, HEADING if any(graphs) else 0.0)
+    width, height = layouts[-1].width, max(layout.height for layout in layouts)
     if ax is None:
         scale = min(1.0, (MAX_WIDTH - 0.1) / width)
-        size = (
-            max(4.6, scale * width + 0.1),
-            scale * height + 0.6 + 0.15 * legend.count("\n"),
-        )  # title and legend
+        below = 0.6 + 0.15 * legend.count("\n")  # title and legend
+        size = max(4.6, scale * width + 0.1), scale * height + below
         _, ax = plt.subplots(figsize=size, layout="constrained")
     ax.set(title=title, xlabel=legend, xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     scale = _fit(ax, width, height)
-    for way in ways:
-        _draw_arrow(way, arrow, scale, ax)
-    for box in graph:
-        _draw_box(box, scale, ax)
+    for heading, layout in zip(graphs, layouts, strict=True):
+        for way in layout.ways:
+            _draw_arrow(way, arrow, scale, ax)
+        for box in layout.boxes:
+            _draw_box(box, scale, ax)
+        if heading:
+            _write(ax, layout.boxes[0].x, HEADING / 2, heading, 1.2 * scale)
     return ax
+
+
+def _lay_out(graph: nx.MultiDiGraph) -> _Layout:
+    graph = nx.relabel_nodes(graph, {node: _box_for(**data) for node, data in graph.nodes.items()})
+    rows = _rows_of(graph)
+    ways = _ways_through(graph, rows)
+    numbered = any(way.carries or way.slope for way in ways)
+    size = _give_places(rows, ROW_GAP_WITH_NUMBERS if numbered else ROW_GAP)
+    return _Layout(list(graph), ways, *size)
+
+
+def _set_side_by_side(layouts: Iterable[_Layout], down: float) -> None:
+    """Move each layout down, and to the right of the one before; its width then counts from 0."""
+    left = 0.0
+    for layout in layouts:
+        for box in {*layout.boxes, *(box for way in layout.ways for box in way.boxes)}:
+            box.x, box.y = box.x + left, box.y + down
+        layout.width, layout.height = left + layout.width, layout.height + down
+        left = layout.width + GAP
 
 
 def _box_for(label: str, kind: str, grad: str = "", accent: bool = False, **_: Any) -> _Box:

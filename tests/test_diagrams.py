@@ -19,6 +19,7 @@ from helpers.diagrams import (
     draw_picks,
     draw_product,
     draw_samples,
+    draw_sum,
     draw_windows,
     draw_zoom,
     show_grids,
@@ -373,4 +374,24 @@ def test_draw_outer_products_writes_each_table_and_the_matrix_product():
 def test_draw_outer_products_refuses_what_is_no_batch(x):
     with pytest.raises(ValueError, match=r"must have shapes \(N, m\) and \(N, p\), got \("):
         draw_outer_products(x, GRADS, title="")
+    assert not plt.get_fignums()
+
+
+def test_draw_sum_lays_arrows_head_to_tail_and_ends_at_their_sum():
+    vectors = {"one": torch.tensor([1.0, 2.0]), "two": torch.tensor([3.0, -1.0])}
+    ax = draw_sum(vectors, total="both", axes=("a", "b"), title="A sum")
+    arrows = [(tuple(text.xyann), text.xy) for text in ax.texts if text.arrow_patch is not None]
+    ways = [tuple(map(tuple, arrow)) for arrow in arrows]
+    assert ways == [((0, 0), (1, 2)), ((1, 2), (4, 1)), ((0, 0), (4, 1))]
+    assert [text.get_text() for text in ax.texts if text.get_text()] == ["one", "two", "both"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("a", "b")
+    ax.figure.canvas.draw()
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    assert x0 < 0 and x1 > 4 and y0 < 0 and y1 > 2
+
+
+@pytest.mark.parametrize("vectors", [{}, {"a": torch.ones(3)}, {"a": torch.ones(1, 2)}])
+def test_draw_sum_refuses_what_is_no_arrow(vectors):
+    with pytest.raises(ValueError, match=r"of shape \(2,\), got \{"):
+        draw_sum(vectors, total="sum", axes=("a", "b"), title="")
     assert not plt.get_fignums()

@@ -20,7 +20,15 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from torch import nn
 
-from helpers.graphs import MAX_WIDTH, draw_graph, draw_pair, draw_steps, draw_values, graph_of
+from helpers.graphs import (
+    MAX_WIDTH,
+    draw_graph,
+    draw_graphs,
+    draw_pair,
+    draw_steps,
+    draw_values,
+    graph_of,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -394,6 +402,54 @@ def test_names_may_look_like_formulas():
 def test_the_time_for_a_graph_grows_slower_than_the_cube_of_its_size():
     large, small = (seconds_for(draw_graph, *tangled(size)) for size in (40, 10))
     assert large < 4**3 * small
+
+
+# Several side by side ----------------------------------------------------------------------------
+
+
+def boxes_of(ax):
+    return [patch.get_window_extent() for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
+
+
+def test_graphs_side_by_side_can_be_read_each_below_its_heading():
+    depths = {f"depth {times}": reuses(times) for times in range(4)}
+    ax = draw_graphs(depths, title="Four depths")
+    assert_readable(ax)
+    ax.figure.canvas.draw()
+    assert crossed(ax) == 0 and ax.figure.get_figwidth() <= MAX_WIDTH + 1e-6
+    results = [graph_of(*pair).nodes[0]["label"] for pair in depths.values()]
+    shown = [text.get_text() for text in ax.texts]
+    assert [shown.index(heading) for heading in depths] == sorted(map(shown.index, depths))
+    for heading in depths:
+        text = ax.texts[shown.index(heading)].get_window_extent()
+        below = [box for box in boxes_of(ax) if box.x0 < text.x1 and text.x0 < box.x1]
+        assert below and all(box.y1 < text.y0 for box in below)
+    assert [shown.count(label) for label in set(results)] == [4]
+    assert "dashed" in ax.get_xlabel() and ax.get_title() == "Four depths"
+
+
+def test_graphs_side_by_side_share_one_scale_and_one_top():
+    ax = draw_graphs({"short": reuses(0), "long": reuses(3)}, title="Two")
+    ax.figure.canvas.draw()
+    results = [t.get_window_extent() for t in ax.texts if t.get_text().startswith("result")]
+    assert len(results) == 2
+    assert results[0].y1 == pytest.approx(results[1].y1)
+    assert results[0].height == pytest.approx(results[1].height)
+    assert results[0].x1 < results[1].x0
+
+
+def test_graphs_side_by_side_can_show_numbers():
+    w = torch.tensor(2.0, requires_grad=True)
+    ax = draw_graphs({"a": (w * 3, {"w": w}), "b": (w * 5, {"w": w})}, values=True, title="Two")
+    assert numbers_on_arrows(ax) == ["1", "3", "1", "5"]
+    assert "orange" in ax.get_xlabel() and w.grad is None
+
+
+def test_graphs_that_cannot_be_drawn_are_refused():
+    with pytest.raises(ValueError, match="at least one"):
+        draw_graphs({}, title="none")
+    with pytest.raises(ValueError, match="no graph"):
+        draw_graphs({"a": (torch.ones(2), {})}, title="none")
 
 
 # Steps -------------------------------------------------------------------------------------------
