@@ -28,6 +28,7 @@ SLOWEST_FIRST = (
     "17_scaling_out.ipynb",
     "13_save_load.ipynb",
     "14_devices.ipynb",
+    "15_precision_and_memory.ipynb",
     "test_train.py",
     "test_lone_notebook.py",
     "test_limits.py",

@@ -1,0 +1,851 @@
+"""The exercises of notebook 15: memory, short numbers, a scaled step, a batch in parts."""
+
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+from torch.amp import GradScaler
+from torch.autograd.graph import saved_tensors_hooks
+from torch.optim import Optimizer
+
+from exercises.differences import difference
+from exercises.exercise import Exercise, Wrong, in_turn, wrongs
+
+# 15.1 --------------------------------------------------------------------------------------------
+
+
+def megabytes() -> float:
+    """Return the megabytes that training with Adam keeps in 15.1."""
+    model = nn.Linear(1000, 1000, bias=False)
+    optimizer = torch.optim.Adam(model.parameters())
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model(torch.randn(2, 1000)).float().square().mean()
+    loss.backward()
+    optimizer.step()
+    state = optimizer.state[model.weight]
+    tensors = [model.weight, model.weight.grad, state["exp_avg"], state["exp_avg_sq"]]
+    return sum(tensor.nbytes for tensor in tensors if tensor is not None) / 1e6
+
+
+# 15.2 --------------------------------------------------------------------------------------------
+
+
+def one_more() -> float:
+    """Return 512 + 1 in bfloat16."""
+    return (torch.tensor(512.0, dtype=torch.bfloat16) + 1).item()
+
+
+# 15.3 --------------------------------------------------------------------------------------------
+
+
+def clipped_step(
+    model: nn.Module, loss: Tensor, optimizer: Optimizer, scaler: GradScaler, max_norm: float
+) -> None:
+    """Take one step with a scaled loss and a clipped gradient."""
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    scaler.step(optimizer)
+    scaler.update()
+
+
+def _as_it_was(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
+    scaler.scale(loss).backward()
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    optimizer.step()
+
+
+def _with_parts(
+    *, clear: bool = True, unscale: bool = True, clip: bool = True, own: bool = False
+) -> Callable[..., None]:
+    """Return a step that may leave a line out, or let the optimizer step by itself."""
+
+    def step(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
+        if clear:
+            optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        if unscale:
+            scaler.unscale_(optimizer)
+        if clip:
+            nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+        if own:
+            optimizer.step()
+        else:
+            scaler.step(optimizer)
+        scaler.update()
+
+    return step
+
+
+def _never_updated(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    scaler.step(optimizer)
+
+
+def _never_scaled(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
+    optimizer.zero_grad()
+    scaler.scale(torch.zeros(()))  # as the first use sets it up
+    loss.backward()
+    scaler.unscale_(optimizer)
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    scaler.step(optimizer)
+    scaler.update()
+
+
+def _neither_scaled(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    optimizer.step()
+
+
+def _clipped_late(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    scaler.update()
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+
+
+def _unscaled_late(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    scaler.update()
+
+
+def _by_value(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    nn.utils.clip_grad_value_(model.parameters(), max_norm)
+    scaler.step(optimizer)
+    scaler.update()
+
+
+def _updated_first(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    scaler.update()
+    scaler.step(optimizer)
+
+
+def _never_stepped(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    scaler.update()
+
+
+def _raised_to_the_norm(
+    model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float
+) -> None:
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    for parameter in model.parameters():
+        parameter.grad *= max(1.0, max_norm / float(norm))
+    scaler.step(optimizer)
+    scaler.update()
+
+
+class _Steep(nn.Module):
+    """A model whose output has the slope `slope` along its weights."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(size))
+
+    def forward(self, slope: Tensor) -> Tensor:
+        return self.weight @ slope
+
+
+def _four_steps(answer: Any, slope: Tensor, max_norm: float, scale: float) -> dict[str, Any]:
+    """Return the weights and the factor after a steep step, a flat one, an overflow, one more.
+
+    Later ones are tried only if the first is right.
+    """
+    model = _Steep(len(slope))
+    model.weight.grad = torch.ones_like(slope)  # left over from an earlier step
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    scaler = GradScaler("cpu", init_scale=scale, growth_interval=1)
+    found: dict[str, Any] = {}
+    flat = slope * 0.5 * max_norm / slope.norm()
+    cases = {"a steep step": slope, "a flat step": flat, "an overflow": slope * 3e37}
+    for name, one in {**cases, "one more step": slope}.items():
+        before = model.weight.detach().clone()
+        answer(model, model(one), optimizer, scaler, max_norm)
+        found[f"how the weights move in {name}"] = model.weight.detach() - before
+        found[f"the scaler's factor after {name}"] = scaler.get_scale()
+        if answer is not clipped_step and _is_off(found, slope, max_norm, scale):
+            break
+    return found
+
+
+def _is_off(found: dict[str, Any], slope: Tensor, max_norm: float, scale: float) -> bool:
+    right = _four_steps(clipped_step, slope, max_norm, scale)
+    return difference(found, {name: right[name] for name in found}, 1e-4) is not None
+
+
+def _steep(generator: Generator) -> tuple[Any, ...]:
+    """Return a slope (n,) of norm 4 or more, a norm to clip at, and a factor."""
+    slope = torch.randn(in_turn(generator, 3, 6), generator=generator)
+    slope = slope * (4 + 4 * torch.rand((), generator=generator)) / slope.norm()
+    return slope, 0.5 + torch.rand((), generator=generator).item(), 2.0 ** in_turn(generator, 9, 12)
+
+
+_CLIPPED = """\
+model = nn.Linear(2, 1, bias=False)
+model.weight.data = torch.zeros(1, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+loss = model(torch.tensor([3.0, 4.0])).sum()
+clipped_step(model, loss, optimizer, scaler, 1.0)
+model.weight"""
+
+
+# 15.4 --------------------------------------------------------------------------------------------
+
+
+def accumulate(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    """Leave the gradient of the whole batch's mean loss in `.grad`, part by part."""
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        loss = F.cross_entropy(model(part), answers) * len(part) / len(images)
+        loss.backward()
+
+
+def _sum_of_means(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        F.cross_entropy(model(part), answers).backward()
+
+
+def _mean_of_means(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    parts = images.split(size)
+    for part, answers in zip(parts, labels.split(size), strict=True):
+        (F.cross_entropy(model(part), answers) / len(parts)).backward()
+
+
+def _full_parts_alone(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    whole = len(images) // size * size
+    for start in range(0, whole, size):
+        rows = slice(start, start + size)
+        (F.cross_entropy(model(images[rows]), labels[rows]) * size / len(images)).backward()
+
+
+def _cleared_each_time(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        model.zero_grad()
+        (F.cross_entropy(model(part), answers) * len(part) / len(images)).backward()
+
+
+def _never_cleared(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (F.cross_entropy(model(part), answers) * len(part) / len(images)).backward()
+
+
+def _all_at_once(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    F.cross_entropy(model(images), labels).backward()
+
+
+def _one_backward(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    parts = zip(images.split(size), labels.split(size), strict=True)
+    losses = [F.cross_entropy(model(part), answers) * len(part) for part, answers in parts]
+    (torch.stack(losses).sum() / len(images)).backward()
+
+
+def _weighted_by_size(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (F.cross_entropy(model(part), answers) * size / len(images)).backward()
+
+
+def _no_backward(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+
+
+def _with_a_step(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    accumulate(model, images, labels, size)
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+
+
+def _means_over_all(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (F.cross_entropy(model(part), answers) / len(images)).backward()
+
+
+def _divided_twice(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (F.cross_entropy(model(part), answers) / len(part)).backward()
+
+
+def _negative(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (-F.cross_entropy(model(part), answers) * len(part) / len(images)).backward()
+
+
+def _times_the_part(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (
+            F.cross_entropy(model(part), answers, reduction="sum") * len(part) / len(images)
+        ).backward()
+
+
+def _a_sum(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        F.cross_entropy(model(part), answers, reduction="sum").backward()
+
+
+def _first_part_alone(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    (F.cross_entropy(model(images[:size]), labels[:size]) * size / len(images)).backward()
+
+
+def _first_part_not_weighted(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    F.cross_entropy(model(images[:size]), labels[:size]).backward()
+
+
+def _kept_alive(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        loss = F.cross_entropy(model(part), answers) * len(part) / len(images)
+        loss.backward(retain_graph=True)
+
+
+def _given_back(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> list[Tensor]:
+    accumulate(model, images, labels, size)
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    model.zero_grad()
+    return gradients
+
+
+def _by_chunk(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    accumulate(model, images, labels, -(-len(images) // size))
+
+
+def _by_chunk_not_weighted(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    _mean_of_means(model, images, labels, -(-len(images) // size))
+
+
+def _with_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., None]:
+    """Return an answer with another loss than that of the prompt."""
+
+    def accumulate_it(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+        model.zero_grad()
+        for part, answers in zip(images.split(size), labels.split(size), strict=True):
+            (loss(model(part), answers) * len(part) / len(images)).backward()
+
+    return accumulate_it
+
+
+def _upside_down(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part, answers in zip(images.split(size), labels.split(size), strict=True):
+        (F.cross_entropy(model(part), answers) * len(images) / len(part)).backward()
+
+
+def _labels_of_the_first(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for part in images.split(size):
+        loss = F.cross_entropy(model(part), labels[: len(part)])
+        (loss * len(part) / len(images)).backward()
+
+
+def _labels_of_the_first_not_weighted(
+    model: nn.Module, images: Tensor, labels: Tensor, size: int
+) -> None:
+    model.zero_grad()
+    for part in images.split(size):
+        F.cross_entropy(model(part), labels[: len(part)]).backward()
+
+
+def _pictures_of_the_first(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    model.zero_grad()
+    for answers in labels.split(size):
+        loss = F.cross_entropy(model(images[: len(answers)]), answers)
+        (loss * len(answers) / len(images)).backward()
+
+
+def _left_in_eval(model: nn.Module, images: Tensor, labels: Tensor, size: int) -> None:
+    accumulate(model.eval(), images, labels, size)
+
+
+class _Kept:
+    """What a graph keeps of a part of the batch, as long as it is alive."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.count = len(images)
+
+
+class _Counting(nn.Module):
+    """A linear layer that counts the pictures it gets, and those that graphs still keep."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight.clone())
+        self.bias = nn.Parameter(weight[0].clone())
+        self.largest = self.most = 0
+        self.kept: list[weakref.ref[_Kept]] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        kept = _Kept(images)
+        self.kept.append(weakref.ref(kept))
+        with saved_tensors_hooks(lambda tensor: (kept, tensor), lambda pair: pair[1]):
+            logits = images @ self.weight + self.bias
+        self.largest = max(self.largest, len(images))
+        alive = [reference() for reference in self.kept]
+        self.most = max(self.most, sum(part.count for part in alive if part is not None))
+        return logits
+
+
+def _gradients(answer: Any, weight: Tensor, images: Tensor, labels: Tensor, size: int) -> Any:
+    """Return what an answer leaves; if that is right, also of other lengths, and of a new model."""
+    found = _left_behind(answer, weight, images, labels, size)
+    if difference(found, _left_behind(accumulate, weight, images, labels, size)) is None:
+        even = len(images) // size * size
+        cases = {"if the size divides the batch": even, "if there is one part": size - 1}
+        for when, count in cases.items():
+            more = _left_behind(answer, weight, images[:count], labels[:count], size)
+            found |= {f"{name} {when}": value for name, value in more.items()}
+        more = _left_behind(answer, weight, images, labels, size, is_new=True)
+        found |= {f"{name} if there is no old gradient": value for name, value in more.items()}
+    return found
+
+
+def _left_behind(
+    answer: Any, weight: Tensor, images: Tensor, labels: Tensor, size: int, is_new: bool = False
+) -> dict[str, Any]:
+    model = _Counting(weight)
+    for parameter in () if is_new else model.parameters():  # left over from an earlier step
+        parameter.grad = torch.ones_like(parameter)
+    result = _knowing_none(answer, model, images, labels, size)
+    if not _is_filled(model) and _holds_a_tensor(result):
+        return {"the gradient": "in what comes back, not in `.grad`"}
+    if model.weight.grad is None:
+        return {"the gradient": "None"}
+    is_same = torch.equal(model.weight, weight) and torch.equal(model.bias, weight[0])
+    return {
+        "the gradient": model.weight.grad,
+        "the gradient of the bias": model.bias.grad,
+        "the pictures that went through the model at once": _within(size, model.largest),
+        "the pictures that graphs keep alive": _within(size, model.most),
+        "the weights": "as before" if is_same else "changed",
+        "the model's mode": "training" if model.training else "eval",
+        "what trains": [name for name, p in model.named_parameters() if p.requires_grad],
+    }
+
+
+def _knowing_none(answer: Any, model: _Counting, *rest: Any) -> Any:
+    """Return what an answer gives; an error about None in the place of a gradient says so."""
+    try:
+        return answer(model, *rest)
+    except (AttributeError, TypeError) as error:
+        if "NoneType" in str(error) and model.weight.grad is None:
+            error.args = (f"{error}: as long as there is no gradient, `.grad` is None",)
+        raise
+
+
+def _is_filled(model: _Counting) -> bool:
+    """Whether there is a gradient, and not that of an earlier step."""
+    grad = model.weight.grad
+    return grad is not None and not bool((grad == 1).all())
+
+
+def _holds_a_tensor(value: Any) -> bool:
+    parts = value.values() if isinstance(value, dict) else value
+    return isinstance(parts, Iterable) and any(isinstance(part, Tensor) for part in parts)
+
+
+def _within(size: int, count: int) -> str:
+    return "at most `size`" if count <= size else f"{count}, where `size` is {size}"
+
+
+def _batch(generator: Generator) -> tuple[Any, ...]:
+    """Return weights (4, 3), images (N, 4), labels (N,) and a size that leaves a short part.
+
+    There are more parts than a part has pictures.
+    """
+    size = in_turn(generator, 3, 6)
+    count = size * (size + 1) + size // 2
+    weight = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    images = torch.randn(count, 4, generator=generator, dtype=torch.float64)
+    return weight, images, torch.randint(0, 3, (count,), generator=generator), size
+
+
+_ACCUMULATED = """\
+model = nn.Linear(2, 2, bias=False)
+model.weight.data = torch.tensor([[1.0, 0.0], [0.5, -1.0]])
+model.weight.grad = torch.ones(2, 2)
+images, labels = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 4.0]]), torch.tensor([0, 1, 1])
+accumulate(model, images, labels, 2)
+model.weight.grad"""
+
+EXERCISES = (
+    Exercise(
+        number="15.1",
+        prompt=(
+            "**15.1 Predict.** A model of one million parameters, in float32, is trained with "
+            "Adam; the forward pass runs under `torch.autocast` to bfloat16. How many megabytes "
+            "(of 10⁶ bytes) do its weights, its gradients and Adam's two averages take, all "
+            "together, after a step?"
+        ),
+        stub="answer = None  # your megabytes",
+        name="answer",
+        solution=megabytes,
+        wrong=(
+            Wrong(4, "that is the weights alone; the gradients and two averages are as large."),
+            Wrong(
+                8,
+                "that is weights and gradients; Adam's two averages are missing, or you gave "
+                "all four two bytes a number, but autocast leaves each of them in float32.",
+            ),
+            Wrong(12, "one of the four is missing: weights, gradients, `exp_avg`, `exp_avg_sq`."),
+            Wrong(
+                14,
+                "you gave the weights or the gradients two bytes a number; autocast leaves both "
+                "in float32. It makes a short copy of the weights for the forward pass and drops "
+                "it.",
+            ),
+            Wrong(
+                18,
+                "the short copy of the weights that autocast makes for the forward pass is not "
+                "kept.",
+            ),
+            Wrong(
+                20,
+                "that is five tensors; there are four: weights, gradients, `exp_avg`, "
+                "`exp_avg_sq`. What the forward pass needs is gone after the step.",
+            ),
+            Wrong(16e6 / 2**20, "those are mebibytes, of 2²⁰ bytes; here a megabyte has 10⁶."),
+            Wrong(128, "you counted bits; a byte has eight of them."),
+            Wrong(16_000, "those are kilobytes; the question asks for megabytes."),
+            Wrong(0.016, "those are gigabytes; the question asks for megabytes."),
+            Wrong(10, "autocast shortens neither the weights nor the gradients that are kept."),
+            Wrong(16_000_000, "that is the number of bytes; the question asks for megabytes."),
+            Wrong(32, "you gave each number eight bytes; float32 has four."),
+        ),
+        hints=(
+            "How many tensors of the weights' shape are kept after a step, and how many bytes has "
+            "a number in each of them?",
+            "Four of them. And which type has each? Look at what autocast left as it was.",
+            "Four tensors of a million numbers of four bytes.",
+        ),
+        because=(
+            "four tensors of four bytes a number; whatever autocast saves, it saves on the "
+            "activations."
+        ),
+    ),
+    Exercise(
+        number="15.2",
+        prompt=(
+            "**15.2 Predict.** `torch.finfo` gave bfloat16 an eps of 1/128: the next number after "
+            "1 is 1 + 1/128. What is `(torch.tensor(512.0, dtype=torch.bfloat16) + 1).item()`?"
+        ),
+        stub="answer = None  # your number",
+        name="answer",
+        solution=one_more,
+        wrong=(
+            Wrong(513, "bfloat16 has no 513: between 512 and 1024 its numbers are four apart."),
+            Wrong(516, "513 is nearer to 512 than to 516."),
+            Wrong(
+                512 + 1 / 128,
+                "1/128 is the gap next to 1; the gap grows with the number, and one was added, not "
+                "1/128.",
+            ),
+            Wrong(514, "the gap at 512 is four: there is no 514."),
+            Wrong(508, "nothing is subtracted, so it cannot become less than 512."),
+            Wrong(511, "nothing is subtracted, so it cannot become less than 512."),
+            Wrong(
+                float("inf"),
+                "bfloat16 has as many exponents as float32 and reaches beyond 10³⁸; what it lacks "
+                "is digits.",
+            ),
+            Wrong(1, "one is added to 512: the question is what comes out."),
+            Wrong(4, "the steps are four wide there, but the question is which number comes out."),
+        ),
+        hints=(
+            "The gap between neighbours grows with the number: at 1 it is 1/128.",
+            "At 512 the gap is 512/128 = 4.",
+            "513 goes to the nearer neighbour, and nothing is added.",
+        ),
+        because=(
+            "a small update of a weight in bfloat16 would be lost like this, and that is why "
+            "autocast leaves the weights in float32."
+        ),
+    ),
+    Exercise(
+        number="15.3",
+        prompt=(
+            "**15.3 Modify.** This step was written for float16, and it makes three mistakes:\n\n"
+            "```python\n"
+            "scaler.scale(loss).backward()\n"
+            "nn.utils.clip_grad_norm_(model.parameters(), max_norm)\n"
+            "optimizer.step()\n"
+            "```\n\n"
+            "Put it right in `clipped_step(model, loss, optimizer, scaler, max_norm)`: begin "
+            "without an old gradient, clip the *true* gradient to a norm of `max_norm` at most, "
+            "skip the step if the gradient overflowed, and keep the scaler's factor up to date. "
+            "`check` takes several steps, and one of them overflows."
+        ),
+        stub=(
+            "def clipped_step(model, loss, optimizer, scaler, max_norm):\n"
+            "    return None  # your lines"
+        ),
+        name="clipped_step",
+        solution=clipped_step,
+        wrong=(
+            Wrong(
+                _as_it_was,
+                "you clip the gradient while it is still multiplied by the factor, and let the "
+                "optimizer step by itself.",
+            ),
+            *wrongs(
+                "you clip the gradient while it is still multiplied by the factor, so the step is "
+                "as many times too short: `scaler.unscale_(optimizer)` belongs between `backward` "
+                "and the clipping.",
+                *(_with_parts(unscale=False), _unscaled_late),
+            ),
+            Wrong(
+                _with_parts(own=True),
+                "`optimizer.step()` steps even when the gradient has overflowed, and the weights "
+                "become nan; `scaler.step(optimizer)` looks first.",
+            ),
+            Wrong(
+                _with_parts(unscale=False, own=True),
+                "the gradient is still multiplied by the factor when it is clipped, and "
+                "`optimizer.step()` steps whether or not it has overflowed.",
+            ),
+            Wrong(
+                _with_parts(clear=False),
+                "the old gradient is still in the sum: clear it before `backward`.",
+            ),
+            Wrong(
+                _with_parts(clip=False),
+                "the gradient is not clipped: its norm may be `max_norm` at most.",
+            ),
+            Wrong(
+                _clipped_late,
+                "you clip after the step, when the weights have moved already.",
+            ),
+            Wrong(
+                _never_updated,
+                "the factor stays as it is: `scaler.update()` at the end of each step halves it "
+                "after an overflow and raises it again after enough good steps.",
+            ),
+            Wrong(
+                _never_scaled,
+                "the loss is never multiplied by the factor, but the gradient is divided by it: "
+                "`scaler.scale(loss).backward()`.",
+            ),
+            Wrong(
+                _neither_scaled,
+                "the scaler takes no part: small gradients would become 0 in float16. Scale the "
+                "loss, unscale the gradient, and let the scaler step.",
+            ),
+            Wrong(
+                _by_value,
+                "you clip each entry by itself (`clip_grad_value_`); the question asks for the "
+                "norm of all of them together.",
+            ),
+            Wrong(
+                _updated_first,
+                "`scaler.update()` comes before `scaler.step`, which then divides the gradient "
+                "once more; update last.",
+            ),
+            Wrong(
+                _never_stepped,
+                "the weights do not move: `scaler.step(optimizer)` is missing.",
+            ),
+            Wrong(
+                _raised_to_the_norm,
+                "a short gradient is made longer; clipping only shortens.",
+            ),
+        ),
+        hints=(
+            "When the clipping looks at the gradient, how large is it?",
+            "`scaler.unscale_(optimizer)` divides by the factor; `scaler.step(optimizer)` steps "
+            "unless something has overflowed, and knows that the division is done.",
+            "Clear, scale and go backward, unscale, clip, `scaler.step(optimizer)`, "
+            "`scaler.update()`.",
+        ),
+        because=(
+            "the clipping sees the gradient that float32 would have given, and an overflow costs "
+            "one step and no weights."
+        ),
+        inputs=_steep,
+        probe=_four_steps,
+        rtol=1e-4,
+        examples=(_CLIPPED,),
+        typical={"max_norm": (1.0, 0.5, 5.0)},
+    ),
+    Exercise(
+        number="15.4",
+        prompt=(
+            "**15.4 Build.** Write `accumulate(model, images, labels, size)`: go through the batch "
+            "in parts of at most `size` pictures, and leave in `.grad` the gradient of the mean "
+            "cross-entropy over the *whole* batch. The last part may be shorter, and "
+            "there may be an old gradient when you begin. Only one part's graph may be alive at a "
+            "time."
+        ),
+        stub="def accumulate(model, images, labels, size):\n    return None  # your lines",
+        name="accumulate",
+        solution=accumulate,
+        wrong=(
+            Wrong(
+                _sum_of_means,
+                "you add up the parts' means; weight each with its share of the pictures.",
+            ),
+            Wrong(
+                _mean_of_means,
+                "you divide by the number of parts, so each picture of the "
+                "short part counts more than the others; weight with `len(part) / len(images)`.",
+            ),
+            Wrong(
+                _one_backward,
+                "the gradient is right, but all the parts' graphs are alive together: call "
+                "`backward` for each part, without `retain_graph`, before the next one goes "
+                "through the model.",
+            ),
+            Wrong(
+                _kept_alive,
+                "the gradient is right, but a part's graph is still there when the next part goes "
+                "through the model: leave out `retain_graph=True`.",
+            ),
+            Wrong(
+                _given_back,
+                "you return the gradients; they are to be left in each parameter's `.grad`, as "
+                "`backward` does it.",
+            ),
+            *(
+                Wrong(
+                    answer,
+                    "the parts are too large: `chunk(size)` makes `size` parts; parts of `size` "
+                    "pictures come from `split(size)`.",
+                )
+                for answer in (_by_chunk, _by_chunk_not_weighted)
+            ),
+            Wrong(
+                _weighted_by_size,
+                "you weight each part with `size`, but the last one has fewer pictures; take "
+                "`len(part) / len(images)`.",
+            ),
+            Wrong(_full_parts_alone, "the short part at the end is left out."),
+            Wrong(
+                _cleared_each_time,
+                "you clear the gradient before each part, so that the last "
+                "one alone is left; clear once, before the loop.",
+            ),
+            Wrong(
+                _never_cleared, "the old gradient is still in the sum; clear it before the loop."
+            ),
+            Wrong(
+                _no_backward,
+                "`.grad` is None in the end: either `backward` was never called, or the gradient "
+                "was cleared after it.",
+            ),
+            Wrong(
+                _with_a_step,
+                "the gradient is right, but you also let an optimizer step; the weights are to "
+                "stay as they are.",
+            ),
+            Wrong(
+                _means_over_all,
+                "you add up means and divide by the number of pictures; a mean has to be "
+                "multiplied by `len(part)` first, which makes a sum of it.",
+            ),
+            Wrong(
+                _divided_twice,
+                "`F.cross_entropy` is a mean already, over the part; weight it with "
+                "`len(part) / len(images)`.",
+            ),
+            Wrong(
+                _times_the_part,
+                "you multiply a sum by the size of its part; either take the mean, times "
+                "`len(part) / len(images)`, or the sum, divided by `len(images)`.",
+            ),
+            Wrong(_negative, "the gradient has the wrong sign; that of the loss itself is wanted."),
+            Wrong(
+                _a_sum,
+                "that is the gradient of the sum of the losses; the mean has one N-th of it.",
+            ),
+            Wrong(
+                _upside_down,
+                "your weight is upside down: a part has the share `len(part) / len(images)` of "
+                "the pictures.",
+            ),
+            *wrongs(
+                "every part is compared with the first labels; split `labels` as you split "
+                "`images`.",
+                *(_labels_of_the_first, _labels_of_the_first_not_weighted),
+            ),
+            Wrong(
+                _pictures_of_the_first,
+                "the first pictures go through the model again and again; split `images` as you "
+                "split `labels`.",
+            ),
+            *wrongs(
+                "`F.nll_loss` wants the logarithms of probabilities, as `log_softmax(1)` gives "
+                "them; `F.cross_entropy` takes the logits themselves.",
+                _with_loss(F.nll_loss),
+                _with_loss(lambda logits, labels: F.nll_loss(logits.softmax(1), labels)),
+            ),
+            Wrong(
+                _with_loss(lambda logits, labels: F.cross_entropy(logits.softmax(1), labels)),
+                "there is one softmax too many: `F.cross_entropy` has one of its own and wants "
+                "the logits.",
+            ),
+            Wrong(
+                _left_in_eval,
+                "the gradient is right, but the model is left in eval mode; leave its mode as it "
+                "is.",
+            ),
+            Wrong(_first_part_alone, "only the first part is there: is there a loop over all?"),
+            Wrong(
+                _first_part_not_weighted, "only the first part is there: is there a loop over all?"
+            ),
+            Wrong(
+                _all_at_once,
+                "the gradient is right, but the whole batch went through the "
+                "model at once, which is what this is meant to avoid.",
+            ),
+        ),
+        hints=(
+            "`images.split(size)` gives the parts, the short one last; `backward` adds to `.grad`.",
+            "A mean over N is a sum of the parts' means, each times its share of N.",
+            "`model.zero_grad()`, then for each part `(F.cross_entropy(model(part), answers) * "
+            "len(part) / len(images)).backward()`.",
+        ),
+        because=(
+            "the gradient of a sum is the sum of the gradients, and only one part's "
+            "activations are alive at a time."
+        ),
+        inputs=_batch,
+        probe=_gradients,
+        examples=(_ACCUMULATED,),
+    ),
+)
