@@ -21,7 +21,10 @@ from helpers.charts import (
     plot_history,
     plot_losses,
     plot_paths,
+    plot_sizes,
     plot_slopes,
+    plot_softmax,
+    plot_stacks,
     show_images,
 )
 from helpers.metrics import History
@@ -265,3 +268,54 @@ def test_pictures_do_not_go_through_the_readers_tex(tmp_path):
     )
     assert drawing.returncode == 0, drawing.stderr
     assert (tmp_path / "curves.png").exists() and (tmp_path / "graph.png").exists()
+
+
+def test_plot_softmax_puts_what_comes_back_beside_what_went_forward():
+    p = torch.tensor([[0.125, 0.25, 0.625], [0.5, 0.25, 0.25]], requires_grad=True)
+    grid = plot_softmax(p, torch.tensor([2, 0]), ["coat", "shirt", "bag"], title="Two garments")
+    heights = [[bar.get_height() for bar in ax.containers[-1]] for ax in grid.flat]
+    np.testing.assert_allclose(heights[0], [0.125, 0.25, 0.625])
+    np.testing.assert_allclose(heights[1], [0.125, 0.25, -0.375])
+    np.testing.assert_allclose(heights[3], [-0.5, 0.25, 0.25])
+    assert [bar.get_height() for bar in grid[1, 0].containers[0]] == [1, 0, 0]  # the label
+    assert grid[0, 0].figure.get_suptitle() == "Two garments"
+
+
+@pytest.mark.parametrize("names", [["coat"], []])
+def test_plot_softmax_wants_a_name_for_each_class(names):
+    with pytest.raises(ValueError, match=r"probabilities must have shape .* got \(1, 3\)"):
+        plot_softmax(torch.ones(1, 3) / 3, torch.tensor([0]), names, title="no")
+
+
+def test_plot_stacks_draws_the_pieces_end_to_end_and_says_their_sum():
+    ax = plot_stacks({"all": [3.0, 1.0, 2.0], "half": [1.5]}, title="Kept", xlabel="MB")
+    pieces = [(bar.get_x(), bar.get_width()) for bar in ax.patches]
+    assert pieces == [(0, 3), (3, 1), (4, 2), (0, 1.5)]
+    assert [text.get_text().strip() for text in ax.texts] == ["6", "1.5"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["all", "half"]
+    assert ax.yaxis_inverted() and ax.get_xlim()[1] > 6
+
+
+@pytest.mark.parametrize("stacks", [{}, {"a": [-1.0]}, {"a": [float("nan")]}])
+def test_plot_stacks_refuses_what_is_no_stack(stacks):
+    with pytest.raises(ValueError, match="finite numbers, 0 or more"):
+        plot_stacks(stacks, title="", xlabel="")
+    assert not plt.get_fignums()
+
+
+def test_plot_sizes_counts_every_number_but_zeros_and_shades_both_ends():
+    numbers = torch.tensor([0.0, -1e-9, 1e-3, 1e-3, 2.0])
+    axes = plot_sizes({"a": numbers, "b": 10 * numbers}, 1e-7, 1e4, title="Sizes", xlabel="size")
+    for ax in axes:
+        *bars, low, high = ax.patches
+        assert sum(bar.get_height() for bar in bars) == 4
+        assert low.get_bbox().x1 == 1e-7 and high.get_bbox().x0 == 1e4
+        assert ax.get_xscale() == "log"
+    assert [ax.get_title() for ax in axes] == ["a", "b"] and axes[1].get_xlabel() == "size"
+
+
+@pytest.mark.parametrize("groups", [{}, {"a": torch.zeros(3)}])
+def test_plot_sizes_needs_numbers(groups):
+    with pytest.raises(ValueError, match="a number other than 0"):
+        plot_sizes(groups, 1e-7, 1e4, title="", xlabel="")
+    assert not plt.get_fignums()

@@ -13,6 +13,8 @@ from helpers.charts import COLORS
 from helpers.diagrams import (
     draw_broadcast,
     draw_channels,
+    draw_formats,
+    draw_lifetimes,
     draw_means,
     draw_memory,
     draw_outer_products,
@@ -394,4 +396,58 @@ def test_draw_sum_lays_arrows_head_to_tail_and_ends_at_their_sum():
 def test_draw_sum_refuses_what_is_no_arrow(vectors):
     with pytest.raises(ValueError, match=r"of shape \(2,\), got \{"):
         draw_sum(vectors, total="sum", axes=("a", "b"), title="")
+    assert not plt.get_fignums()
+
+
+FORMATS = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
+BITS = {"float64": (1, 11, 52), "float32": (1, 8, 23), "bfloat16": (1, 8, 7), "float16": (1, 5, 10)}
+
+
+def test_draw_formats_draws_one_box_a_bit_in_the_order_of_the_bits():
+    ax = draw_formats(FORMATS, title="Bits")
+    colors = [matplotlib.colors.to_hex(patch.get_facecolor()) for patch in ax.patches]
+    keys = [matplotlib.colors.to_hex(key.get_facecolor()) for key in ax.get_legend().get_patches()]
+    expected = [key for bits in BITS.values() for key, n in zip(keys, bits) for _ in range(n)]
+    assert colors == expected and len(set(keys)) == 3
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "sign",
+        "exponent",
+        "fraction",
+    ]
+
+
+def test_draw_formats_says_how_far_and_how_fine():
+    texts = [text.get_text() for text in draw_formats(FORMATS, title="Bits").texts]
+    for text, (name, bits) in zip(texts, BITS.items(), strict=True):
+        assert text.startswith(f"{name}: {' + '.join(map(str, bits))} bits, up to ")
+    assert texts[3].endswith("up to 6.6e+04, after 1 comes 1 + 0.001")
+
+
+def test_draw_formats_needs_a_format():
+    with pytest.raises(ValueError, match="at least one"):
+        draw_formats([], title="")
+    assert not plt.get_fignums()
+
+
+def spans(ax):
+    """Every bar as (row, start, end, colour), by its start."""
+    bars = [
+        (round(b.get_y() + b.get_height() / 2), b.get_x(), b.get_x() + b.get_width(),
+            matplotlib.colors.to_hex(b.get_facecolor()))
+        for b in ax.patches
+    ]  # fmt: skip
+    return sorted(bars, key=lambda bar: bar[1:3])
+
+
+def test_draw_lifetimes_keeps_each_part_until_its_backward():
+    axes = draw_lifetimes(["a", "b"], ["a"], title="Kept")
+    rows = [[bar[:3] for bar in spans(ax)] for ax in axes]
+    assert sorted(rows[0]) == [(0, 0, 1), (0, 1, 3), (0, 3, 4), (1, 1, 2), (1, 2, 2), (1, 2, 3)]
+    assert (0, 3, 4) in rows[1] and (0, 4, 5) in rows[1]  # again, then backward
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["a", "b"]
+
+
+def test_draw_lifetimes_refuses_a_part_that_is_none():
+    with pytest.raises(ValueError, match=r"some of \['a'\], got \['b'\]"):
+        draw_lifetimes(["a"], ["b"], title="")
     assert not plt.get_fignums()
