@@ -407,7 +407,8 @@ def test_draw_formats_draws_one_box_a_bit_in_the_order_of_the_bits():
     ax = draw_formats(FORMATS, title="Bits")
     colors = [matplotlib.colors.to_hex(patch.get_facecolor()) for patch in ax.patches]
     keys = [matplotlib.colors.to_hex(key.get_facecolor()) for key in ax.get_legend().get_patches()]
-    expected = [key for bits in BITS.values() for key, n in zip(keys, bits) for _ in range(n)]
+    pairs = [pair for bits in BITS.values() for pair in zip(keys, bits, strict=True)]
+    expected = [key for key, count in pairs for _ in range(count)]
     assert colors == expected and len(set(keys)) == 3
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         "sign",
