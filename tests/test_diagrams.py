@@ -1,5 +1,7 @@
 """helpers.diagrams: a picture says what torch computes, all of it, and readably."""
 
+from itertools import combinations
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -8,15 +10,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
+from torch import nn
 
 from helpers.charts import COLORS
 from helpers.diagrams import (
+    TILES,
     draw_broadcast,
     draw_channels,
     draw_formats,
     draw_lifetimes,
     draw_means,
     draw_memory,
+    draw_modules,
     draw_outer_products,
     draw_picks,
     draw_product,
@@ -451,4 +457,65 @@ def test_draw_lifetimes_keeps_each_part_until_its_backward():
 def test_draw_lifetimes_refuses_a_part_that_is_none():
     with pytest.raises(ValueError, match=r"some of \['a'\], got \['b'\]"):
         draw_lifetimes(["a"], ["b"], title="")
+    assert not plt.get_fignums()
+
+
+class Owner(nn.Module):
+    """Owns one of each kind, a module deep inside, and what nobody finds."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(3))
+        self.register_buffer("shift", torch.zeros(2))
+        self.plain = torch.zeros(4)
+        self.lost = ["a motto", nn.Linear(2, 1), nn.ReLU()]
+        self.inner = nn.Sequential(nn.Linear(5, 6, bias=False))
+
+
+def kinds_drawn(ax):
+    """What each text of a picture of modules stands in, by the colour of its box."""
+    kinds = {to_hex(look["edgecolor"]): kind for kind, look in TILES.items()}
+    assert len(kinds) == len(TILES)
+    boxes = [kinds[to_hex(box.get_edgecolor())] for box in ax.patches]
+    return dict(zip([text.get_text() for text in ax.texts], boxes, strict=True))
+
+
+def test_draw_modules_shows_who_owns_what_and_what_no_walk_finds():
+    assert kinds_drawn(draw_modules(Owner(), title="Found and lost")) == {
+        "Owner": "module",
+        "scale (3,)": "parameter",
+        "shift (2,)": "buffer",
+        "plain (4,)": "not registered",
+        "inner: Sequential": "module",
+        "0: Linear": "module",
+        "weight (6, 5)": "parameter",
+        "lost: list": "not registered",
+        "1: Linear": "not registered",
+        "weight (1, 2)": "not registered",
+        "bias (1,)": "not registered",
+        "2: ReLU": "not registered",
+    }
+
+
+def test_draw_modules_keeps_every_box_within_its_own():
+    shared = nn.Linear(30, 30)
+    deep = nn.Sequential(*[nn.Sequential(shared, nn.ReLU(), shared) for _ in range(9)])
+    ax = draw_modules(deep, Owner(), title="Many")
+    ax.figure.canvas.draw()
+    page, renderer = ax.figure.bbox, ax.figure.canvas.get_renderer()
+    extents = [patch.get_window_extent(renderer) for patch in ax.patches]
+    for text, box in zip(ax.texts, extents, strict=True):
+        words = text.get_window_extent(renderer)
+        assert page.x0 <= box.x0 <= words.x0 and words.x1 <= box.x1 <= page.x1
+        assert page.y0 <= box.y0 <= words.y0 and words.y1 <= box.y1 <= page.y1
+    for one, other in combinations(extents, 2):
+        apart = one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 or other.y1 <= one.y0
+        within = one.x0 < other.x0 < other.x1 < one.x1 and one.y0 < other.y0 < other.y1 < one.y1
+        assert apart or within
+    assert len(extents) == 1 + 9 * 8 + 12
+
+
+def test_draw_modules_refuses_to_draw_nothing():
+    with pytest.raises(ValueError, match="at least one module, got none"):
+        draw_modules(title="no")
     assert not plt.get_fignums()
