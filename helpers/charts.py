@@ -155,6 +155,44 @@ def plot_slopes(
     return ax
 
 
+def plot_softmax(
+    probabilities: Tensor, labels: Tensor, class_names: Sequence[str], *, title: str
+) -> np.ndarray:
+    """Draw probabilities beside what cross-entropy sends back: p minus one-hot, in vermilion.
+
+    Built in notebook 05. A dashed outline is the one-hot label.
+
+    Args:
+        probabilities: (N, C).
+        labels: (N,), whole numbers below C.
+        class_names: C names.
+        title: the picture's title.
+
+    Returns:
+        The Axes, (N, 2): a row for each sample.
+
+    Raises:
+        ValueError: there is no sample, or the shapes do not fit.
+    """
+    shape = (len(labels), len(class_names))
+    if tuple(probabilities.shape) != shape or 0 in shape:
+        got = tuple(probabilities.shape)
+        raise ValueError(f"probabilities must have shape {shape}, as the others say, got {got}")
+    size = 5.4, 1.35 * len(labels) + 0.6
+    panels: Any = {"sharex": True, "sharey": "col", "squeeze": False}
+    figure, grid = plt.subplots(len(labels), 2, figsize=size, layout="constrained", **panels)
+    figure.suptitle(title)
+    wanted = np.eye(len(class_names))[labels.cpu().numpy()]
+    shares = probabilities.detach().cpu().double().numpy()
+    for (left, right), share, one_hot in zip(grid, shares, wanted, strict=True):
+        left.bar(class_names, one_hot, fill=False, edgecolor="0.5", linestyle="--")
+        _put_bars(left, class_names, share, COLORS[0])
+        _put_bars(right, class_names, share - one_hot, COLORS[1])
+        left.set(ylim=(0, 1.2), ylabel="p")
+        right.set(ylim=(-0.95, 0.95), ylabel="p − one-hot")
+    return grid
+
+
 def plot_paths(
     height: Callable[[np.ndarray, np.ndarray], np.ndarray],
     paths: Mapping[str, Sequence[Sequence[float]]],
@@ -419,6 +457,15 @@ def _contours(
     z = height(x, y)
     levels = z.min() + np.ptp(z) * (np.arange(1, 12) / 12) ** 2
     ax.contour(x, y, z, levels=levels, colors="#bbbbbb", linewidths=0.7)
+
+
+def _put_bars(ax: Axes, names: Sequence[str], numbers: np.ndarray, color: str) -> None:
+    """Draw one bar for each name, with its number at the end, and a line at 0."""
+    bars = ax.bar(names, numbers, color=color, width=0.6)
+    ax.bar_label(bars, fmt="{:.3g}", padding=2, fontsize=8)
+    ax.axhline(0, color="black", lw=0.8)
+    ax.spines[["top", "right", "bottom"]].set_visible(False)
+    ax.tick_params(axis="x", length=0)
 
 
 def _curve(function: Callable[[Tensor], Tensor]) -> tuple[np.ndarray, np.ndarray]:
