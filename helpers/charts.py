@@ -390,11 +390,12 @@ def plot_stacks(
     if not all(np.isfinite(p).all() and (p >= 0).all() for p in pieces.values()) or not pieces:
         raise ValueError(f"stacks must hold finite numbers, 0 or more, got {dict(stacks)}")
     ax = _axes(ax, (5.4, 0.32 * len(pieces) + 0.9))
-    for name, numbers in pieces.items():
+    for row, numbers in enumerate(pieces.values()):
         lefts = np.cumsum(numbers) - numbers
         look: Any = {"color": COLORS[0], "edgecolor": "white", "linewidth": 0.8}
-        ax.barh([name] * len(numbers), numbers, left=lefts, **look)
-        ax.text(numbers.sum(), name, f" {numbers.sum():.3g}", va="center", fontsize=8)
+        ax.barh([row] * len(numbers), numbers, left=lefts, **look)
+        ax.text(numbers.sum(), row, f" {numbers.sum():.3g}", va="center", fontsize=8)
+    ax.set_yticks(range(len(pieces)), list(pieces))
     ax.invert_yaxis()
     longest = max(numbers.sum() for numbers in pieces.values())
     ax.set(title=title, xlabel=xlabel, xlim=(0, 1.12 * (longest or 1)))
