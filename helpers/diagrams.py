@@ -564,20 +564,22 @@ def draw_sum(
     ax.scatter(*points.T, s=0)  # the arrows alone would set no limits
     ax.margins(0.2)
     for name, start, end in zip(vectors, points[:-1], points[1:], strict=True):
-        _draw_vector(ax, start, end, name, {"color": GRADIENT, "lw": 1.2})
-    _draw_vector(ax, points[0], points[-1], total, {"color": GRADIENT, "lw": 3.0})
+        _draw_vector(ax, start, end, name, points.mean(axis=0), 1.2)
+    _draw_vector(ax, points[0], points[-1], total, points.mean(axis=0), 3.0)
     ax.grid(alpha=0.3)
     return ax
 
 
 def _draw_vector(
-    ax: Axes, start: np.ndarray, end: np.ndarray, name: str, look: Mapping[str, Any]
+    ax: Axes, start: np.ndarray, end: np.ndarray, name: str, centre: np.ndarray, width: float
 ) -> None:
-    """Draw an arrow, with its name on its middle."""
-    style = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 12, **look}
-    ax.annotate("", end, start, arrowprops=style)
-    words = ax.text(*(start + end) / 2, name, ha="center", va="center", fontsize=8)
-    words.set_bbox({"boxstyle": "square,pad=0.1", "facecolor": "white", "linewidth": 0})
+    """Draw an arrow, with its name beside its middle, away from the centre of the picture."""
+    style = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 14}
+    ax.annotate("", end, start, arrowprops={**style, "color": GRADIENT, "lw": width})
+    middle = (start + end) / 2
+    away = (middle - centre) / (np.hypot(*(middle - centre)) or 1.0)
+    beside: Any = {"xytext": 20 * away, "textcoords": "offset points"}
+    ax.annotate(name, middle, ha="center", va="center", fontsize=9, **beside)
 
 
 def draw_modules(*models: nn.Module, title: str) -> Axes:
@@ -598,9 +600,9 @@ def draw_modules(*models: nn.Module, title: str) -> Axes:
     page = _Tile("", "page", _in_rows([_module_tile(model) for model in models], PAGE))
     (wide, tall), kinds = page.size(), page.kinds()
     margin = max(0.0, 4.6 - wide) / 2
-    size = wide + 2 * margin, tall + 0.6
+    size = wide + 2 * margin, tall + 0.55
     figure, ax = plt.subplots(figsize=size, layout="constrained")
-    ax.set(xlim=(-margin, wide + margin), ylim=(tall, 0), title=title, aspect="equal")
+    ax.set(xlim=(-margin, wide + margin), ylim=(tall, 0), title=title, aspect="equal", anchor="S")
     ax.axis("off")
     _draw_tile(ax, page, (0.0, 0.0))
     looks = {kind: look for kind, look in TILES.items() if kind in kinds}
@@ -899,8 +901,8 @@ def _module_tile(module: nn.Module, name: str = "", lost: bool = False, room: fl
         for kind, (key, tensor) in owned
     ]
     children = [(key, child) for key, child in module._modules.items() if child is not None]
-    inside = [_module_tile(child, key, lost, room) for key, child in children]
-    inside += [_list_tile(key, each, room) for key, each in held.items() if _holds_modules(each)]
+    inside = [_list_tile(key, each, room) for key, each in held.items() if _holds_modules(each)]
+    inside += [_module_tile(child, key, lost, room) for key, child in children]
     words = f"{name}: {type(module).__name__}" if name else type(module).__name__
     rows = [[tensor] for tensor in tensors] + _in_rows(inside, room)
     return _Tile(words, "not registered" if lost else "module", rows)
