@@ -17,6 +17,7 @@ import torch
 from helpers.charts import (
     plot_bars,
     plot_confusion_matrix,
+    plot_each_path,
     plot_filters,
     plot_history,
     plot_losses,
@@ -319,3 +320,22 @@ def test_plot_sizes_needs_numbers(groups):
     with pytest.raises(ValueError, match="a number other than 0"):
         plot_sizes(groups, 1e-7, 1e4, title="", xlabel="")
     assert not plt.get_fignums()
+
+
+def test_plot_each_path_draws_every_path_beside_the_same_one_in_grey():
+    paths = {"a": [(0.0, 1.0), (2.0, 3.0)], "b": [(1.0, 1.0), (0.0, 0.0)], "c": [(2.0, 2.0)]}
+    paths["d"] = paths["a"]
+    grey = [(0.0, 0.0), (1.0, 2.0)]
+    axes = plot_each_path(bowl, paths, behind=grey, title="Four", xlim=(-1, 3), ylim=(-2, 4))
+    assert [ax.get_title() for ax in axes] == ["a", "b", "c", "d"]
+    for ax, (name, path) in zip(axes, paths.items(), strict=True):
+        lines = {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines()}
+        assert lines["_behind"] == [list(point) for point in grey]
+        assert lines[name] == [list(point) for point in path]
+        assert (ax.get_xlim(), ax.get_ylim(), len(ax.collections)) == ((-1, 3), (-2, 4), 1)
+    assert not axes[0].figure.axes[-1].axison
+
+
+def test_plot_each_path_refuses_nothing():
+    with pytest.raises(ValueError, match=r"points \(x, y\) for each name"):
+        plot_each_path(bowl, {}, behind=[(0, 0)], title="no", xlim=(0, 1), ylim=(0, 1))

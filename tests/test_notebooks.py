@@ -16,6 +16,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from notebook_rules import ROOT, RULES, Rule, tool
 
+from helpers.sliders import SCRIPT
+
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BY_NUMBER = {path.name.partition("_")[0]: path for path in NOTEBOOKS}
 CHAPTERS = [f"{number:02}" for number in range(1, 18)]
@@ -266,6 +268,7 @@ BAD: list[tuple[Rule, Callable[[NotebookNode], object]]] = [
     (rules.no_active_content, put(TEXT, source="<SCRIPT>alert(1)</SCRIPT>")),
     (rules.no_active_content, put(TEXT, source="[x](javascript:alert(1))")),
     (rules.no_active_content, add(CHECK, shown(text_html="<iframe src='https://x.y'>"))),
+    (rules.no_active_content, add(CHECK, shown(text_html=f"<script>{SCRIPT};alert(1)</script>"))),
     (rules.no_active_content, add(CHECK, shown(**{"image_svg+xml": "<svg><script/></svg>"}))),
     (rules.no_active_content, add(CHECK, shown(application_javascript="1"))),
     (rules.only_known_tags, tag(CHECK, "nbval-skip")),

@@ -180,7 +180,8 @@ def test_lines_of_code_are_counted_by_hand(tmp_path):
     assert len(lines_with_code(module)) == 7
 
 
-PICTURES = {"charts", "diagrams", "graphs", "errors"}  # what the pages show grows with them
+# What the pages show grows with these.
+PICTURES = {"charts", "diagrams", "graphs", "sliders", "errors"}
 
 
 def test_the_helpers_stay_a_small_package(say):
