@@ -388,7 +388,7 @@ def test_draw_outer_products_refuses_what_is_no_batch(x):
 def test_draw_sum_lays_arrows_head_to_tail_and_ends_at_their_sum():
     vectors = {"one": torch.tensor([1.0, 2.0]), "two": torch.tensor([3.0, -1.0])}
     ax = draw_sum(vectors, total="both", axes=("a", "b"), title="A sum")
-    arrows = [(tuple(text.xyann), text.xy) for text in ax.texts if text.arrow_patch is not None]
+    arrows = [(tuple(text.xyann), text.xy) for text in ax.texts if text.arrow_patch]
     ways = [tuple(map(tuple, arrow)) for arrow in arrows]
     assert ways == [((0, 0), (1, 2)), ((1, 2), (4, 1)), ((0, 0), (4, 1))]
     assert [text.get_text() for text in ax.texts if text.get_text()] == ["one", "two", "both"]
