@@ -439,6 +439,9 @@ def plot_sizes(
         ax.set(xscale="log", xlim=(1e-14, 1e8), ylabel="how many")
         ax.set_title(name, fontsize=9)
         ax.spines[["top", "right"]].set_visible(False)
+    for end, word, side in (smallest, "too small ", "right"), (largest, " too large", "left"):
+        place: Any = {"va": "top", "ha": side, "transform": grid[0, 0].get_xaxis_transform()}
+        grid[0, 0].text(end, 0.97, word, fontsize=8, color="0.3", **place)
     grid[-1, 0].set_xlabel(xlabel)
     return grid[:, 0]
 

@@ -515,6 +515,7 @@ def draw_lifetimes(parts: Sequence[str], checkpointed: Sequence[str], *, title: 
             ax.barh(row, end - start, 0.12 if thin else 0.6, start, color=LIFE[kind])
         ax.set(title=name, xlabel="time", xticks=[], xlim=(0, 2 * len(parts) + len(checkpointed)))
         ax.title.set_fontsize(9)
+        ax.tick_params(axis="y", length=0)
         ax.spines[["top", "right", "left"]].set_visible(False)
     axes[0].set_yticks(range(len(parts)), parts)
     axes[0].invert_yaxis()
@@ -846,7 +847,8 @@ def _in_words(info: torch.finfo) -> str:
     fields = _fields(info)
     exponent, fraction = fields.count("exponent"), fields.count("fraction")
     bits = f"{info.dtype}: 1 + {exponent} + {fraction} bits"
-    return f"{bits}, up to {info.max:.2g}, after 1 comes 1 + {info.eps:.1g}"
+    largest = f"{info.max:,.0f}" if info.max < 1e6 else f"{info.max:.2g}"
+    return f"{bits}, up to {largest}, after 1 comes 1 + {info.eps:.1g}"
 
 
 def _lifetimes(parts: Sequence[str], again: Sequence[str]) -> list[tuple[str, int, int, int]]:

@@ -313,6 +313,7 @@ def test_plot_sizes_counts_every_number_but_zeros_and_shades_both_ends():
         assert low.get_bbox().x1 == 1e-7 and high.get_bbox().x0 == 1e4
         assert ax.get_xscale() == "log"
     assert [ax.get_title() for ax in axes] == ["a", "b"] and axes[1].get_xlabel() == "size"
+    assert [text.get_text().strip() for text in axes[0].texts] == ["too small", "too large"]
 
 
 @pytest.mark.parametrize("groups", [{}, {"a": torch.zeros(3)}])

@@ -427,7 +427,7 @@ def test_draw_formats_says_how_far_and_how_fine():
     texts = [text.get_text() for text in draw_formats(FORMATS, title="Bits").texts]
     for text, (name, bits) in zip(texts, BITS.items(), strict=True):
         assert text.startswith(f"{name}: {' + '.join(map(str, bits))} bits, up to ")
-    assert texts[3].endswith("up to 6.6e+04, after 1 comes 1 + 0.001")
+    assert texts[3].endswith("up to 65,504, after 1 comes 1 + 0.001")
 
 
 def test_draw_formats_needs_a_format():
