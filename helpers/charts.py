@@ -35,6 +35,7 @@ def plot_losses(
     ylabel: str = "loss",
     log: bool = True,
     start: int = 0,
+    beside: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Plot one curve, or several by name, over the steps or epochs at which they were taken.
@@ -48,6 +49,7 @@ def plot_losses(
         ylabel: what the numbers are.
         log: draw the vertical axis on a log scale.
         start: the number of the first step (1 for epochs).
+        beside: let the names stand beside the picture, where they cover no curve.
         ax: where to draw; a new picture if None.
 
     Raises:
@@ -57,12 +59,13 @@ def plot_losses(
     lengths = {label: len(values) for label, values in curves.items()}
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
         raise ValueError(f"losses must be equally long, at least one value each, got {lengths}")
-    ax = _axes(ax)
+    ax = _axes(ax, (6.4, 3.2) if beside else (4.6, 3.2))
     for (label, values), look in zip(curves.items(), cycle(LOOKS), strict=False):
         steps = range(start, start + len(values))
         ax.plot(steps, values, marker="." if len(values) <= 30 else None, label=label, **look)
     if len(curves) > 1:
-        ax.legend(frameon=False, fontsize="small")
+        where: Any = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if beside else {}
+        ax.legend(frameon=False, fontsize="small", **where)
     scale = "log" if log else "linear"
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale=scale)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -267,7 +270,7 @@ def plot_each_path(
     figure, grid = plt.subplots(rows, 3, figsize=(7.2, 1.9 * rows + 0.5), **sharing)
     figure.suptitle(title)
     for ax, name in zip(grid.flat, paths, strict=False):
-        _contours(ax, height, xlim, ylim)
+        _contours(ax, height, xlim, ylim, count=7)
         ax.plot(*np.asarray(behind).T, color="0.72", lw=1, label="_behind")
         points = np.asarray(paths[name], dtype=float)
         ax.plot(*points.T, ".-", color=COLORS[2], markersize=4, lw=1.3, label=name)
@@ -455,12 +458,15 @@ def _contours(
     height: Callable[[np.ndarray, np.ndarray], np.ndarray],
     xlim: tuple[float, float],
     ylim: tuple[float, float],
+    count: int = 11,
 ) -> None:
-    """Draw the contour lines of a landscape, closer together where it is low."""
+    """Draw contour lines, closer together where it is low, and a plus at the lowest point."""
     x, y = np.meshgrid(np.linspace(*xlim, 200), np.linspace(*ylim, 200))
     z = height(x, y)
-    levels = z.min() + np.ptp(z) * (np.arange(1, 12) / 12) ** 2
+    levels = z.min() + np.ptp(z) * (np.arange(1, count + 1) / (count + 1)) ** 2
     ax.contour(x, y, z, levels=levels, colors="#bbbbbb", linewidths=0.7)
+    lowest = z.argmin()
+    ax.scatter(x.flat[lowest], y.flat[lowest], marker="+", color="black", zorder=3)
 
 
 def _put_bars(ax: Axes, names: Sequence[str], numbers: np.ndarray, color: str) -> None:

@@ -21,7 +21,7 @@ for (const place of document.querySelectorAll(".valley-sliders:not([data-ready])
   const {start, lowest, steep, steps, corner, scale, rate, momentum} =
     JSON.parse(place.dataset.valley);
   const image = place.querySelector("img"), picture = document.createElement("div");
-  picture.innerHTML = decodeURIComponent(image.src.split(",")[1]);
+  picture.innerHTML = decodeURIComponent(image.src.slice(image.src.indexOf(",") + 1));
   picture.firstChild.setAttribute("role", "img");
   picture.firstChild.setAttribute("aria-label", image.alt);
   image.replaceWith(picture);
@@ -42,11 +42,13 @@ for (const place of document.querySelectorAll(".valley-sliders:not([data-ready])
   const knobs = document.createElement("div"), says = document.createElement("p");
   const knob = (name, max, step, value) => {
     const label = document.createElement("label"), input = document.createElement("input");
-    const shown = document.createElement("output");
+    const shown = document.createElement("output"), title = document.createElement("span");
+    title.textContent = name;
+    title.style.cssText = "display: inline-block; width: 6em";
     Object.assign(input, {type: "range", min: 0, max, step, value});
-    input.style.cssText = "width: 15em; max-width: 55%; margin: 0 0.6em; vertical-align: middle";
+    input.style.cssText = "width: 20em; max-width: 55%; margin: 0 0.6em; vertical-align: middle";
     label.style.cssText = "display: block; margin: 0.3em 0";
-    label.append(name, input, shown);
+    label.append(title, input, shown);
     knobs.append(label);
     input.addEventListener("input", () => draw());
     return () => {

@@ -333,7 +333,7 @@ def test_plot_each_path_draws_every_path_beside_the_same_one_in_grey():
         lines = {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines()}
         assert lines["_behind"] == [list(point) for point in grey]
         assert lines[name] == [list(point) for point in path]
-        assert (ax.get_xlim(), ax.get_ylim(), len(ax.collections)) == ((-1, 3), (-2, 4), 1)
+        assert (ax.get_xlim(), ax.get_ylim(), len(ax.collections)) == ((-1, 3), (-2, 4), 2)
     assert not axes[0].figure.axes[-1].axison
 
 

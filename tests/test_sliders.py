@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from html import unescape
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -13,6 +15,7 @@ from helpers import sliders
 from helpers.sliders import valley_sliders
 
 SVG = "{http://www.w3.org/2000/svg}"
+BROWSERS = "chromium", "chromium-browser", "google-chrome"
 SETTINGS = [(0.005, 0.0), (0.01, 0.9), (0.061, 0.57)]
 
 
@@ -25,13 +28,19 @@ def picture(html):
 
 
 def way_of(html):
-    """The points of the picture as weights."""
-    pairs = picture(html).find(f".//{SVG}polyline").get("points").split()
+    return as_weights(picture(html).find(f".//{SVG}polyline").get("points"))
+
+
+def as_weights(points):
+    pairs = points.split()
     x, y = torch.tensor([[float(n) for n in pair.split(",")] for pair in pairs]).T
     return torch.stack([x / sliders.SCALE + sliders.LEFT, sliders.TOP - y / sliders.SCALE], 1)
 
 
-@pytest.mark.parametrize(("rate", "momentum"), SETTINGS)
+each_setting = pytest.mark.parametrize(("rate", "momentum"), SETTINGS)
+
+
+@each_setting
 def test_the_way_is_that_of_pytorchs_sgd(rate, momentum):
     w = torch.tensor([-1.0, 2.0], requires_grad=True)
     optimizer, points = torch.optim.SGD([w], lr=rate, momentum=momentum), [w.tolist()]
@@ -71,3 +80,29 @@ def test_the_page_is_small_needs_no_network_and_is_the_same_each_time():
 
 def test_a_way_that_flies_off_stays_near_the_picture():
     assert way_of(page(rate=0.08, momentum=0.0)).abs().max() < 110
+
+
+MOVE = """<script>
+const [rate, momentum] = document.querySelectorAll("input");
+[rate.value, momentum.value] = [RATE, MOMENTUM];
+rate.dispatchEvent(new Event("input"));
+</script>"""
+
+
+@each_setting
+def test_moving_the_sliders_draws_the_way_anew(tmp_path, rate, momentum):
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip(f"none of {BROWSERS} is here")
+    move = MOVE.replace("RATE", str(rate)).replace("MOMENTUM", str(momentum))
+    (tmp_path / "page.html").write_text(page(rate=0.02, momentum=0.5) + move)
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'user'}"]
+    address = (tmp_path / "page.html").as_uri()
+    shown = subprocess.check_output(
+        [browser, *flags, "--dump-dom", address], text=True, stderr=subprocess.DEVNULL, timeout=120
+    )
+    way = re.search(r'<polyline[^>]*points="([^"]*)"', shown)[1]
+    torch.testing.assert_close(
+        as_weights(way), way_of(page(rate=rate, momentum=momentum)), atol=0.002, rtol=0
+    )
+    assert re.search(r"After 40 steps: \S+ above the lowest point", shown)
