@@ -164,32 +164,32 @@ def _raised_to_the_norm(
 
 
 class _Steep(nn.Module):
-    """A model whose output has the slope `slope` along its weights."""
+    """A model whose output has the slope `slope` along its weights, which go through float16."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(size))
 
     def forward(self, slope: Tensor) -> Tensor:
-        return self.weight @ slope
+        return self.weight.half().float() @ slope
 
 
 def _four_steps(answer: Any, slope: Tensor, max_norm: float, scale: float) -> dict[str, Any]:
-    """Return the weights and the factor after a steep step, a flat one, an overflow, one more.
+    """Return the weights and the factor after a tiny step, a steep one, an overflow, one more.
 
-    Later ones are tried only if the first is right.
+    Later ones are tried only as long as all is right.
     """
     model = _Steep(len(slope))
     model.weight.grad = torch.ones_like(slope)  # left over from an earlier step
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     scaler = GradScaler("cpu", init_scale=scale, growth_interval=1)
     found: dict[str, Any] = {}
-    flat = slope * 0.5 * max_norm / slope.norm()
-    cases = {"a steep step": slope, "a flat step": flat, "an overflow": slope * 3e37}
-    for name, one in {**cases, "one more step": slope}.items():
+    sizes = {"a tiny step": 2e-9, "a steep step": 1.0, "an overflow": 3e37, "one more step": 1.0}
+    for name, size in sizes.items():
         before = model.weight.detach().clone()
-        answer(model, model(one), optimizer, scaler, max_norm)
-        found[f"how the weights move in {name}"] = model.weight.detach() - before
+        answer(model, model(size * slope), optimizer, scaler, max_norm)
+        moved = (model.weight.detach() - before) / min(size, 1.0)
+        found[f"how far the weights move in {name}, by its size"] = moved
         found[f"the scaler's factor after {name}"] = scaler.get_scale()
         if answer is not clipped_step and _is_off(found, slope, max_norm, scale):
             break
@@ -644,13 +644,10 @@ EXERCISES = (
                 _with_parts(clear=False),
                 "the old gradient is still in the sum: clear it before `backward`.",
             ),
-            Wrong(
-                _with_parts(clip=False),
-                "the gradient is not clipped: its norm may be `max_norm` at most.",
-            ),
-            Wrong(
-                _clipped_late,
-                "you clip after the step, when the weights have moved already.",
+            *wrongs(
+                "the gradient is not clipped when the step is taken: clip it to a norm of "
+                "`max_norm` at most, and before the step.",
+                *(_with_parts(clip=False), _clipped_late),
             ),
             Wrong(
                 _never_updated,

@@ -77,8 +77,8 @@ CLIPPED_WRONG = [
             ("scaler.step(optimizer)\n", "", "the weights do not move"),
             ("scaler.update()\n", "", "the factor stays as it is"),
             ("clip_grad_norm_", "clip_grad_value_", "you clip each entry by itself"),
-            ("nn.utils.clip_grad_norm_(model.parameters(), max_norm)\n", "", "is not clipped"),
-            ("max_norm)", "1.0)", "as if max_norm were always 1.0"),
+            ("nn.utils.clip_grad_norm_(model.parameters(), max_norm)\n", "", "not clipped when"),
+            ("max_norm)", "1.0)", "as if max_norm were always 1;"),
             ("scaler.scale(loss).backward()", "loss.backward()", "unscale_"),
             ("backward()\n", "backward()\noptimizer.zero_grad()\n", "your code raised"),
             ("scaler.step(optimizer)\nscaler.update()", "scaler.update()\nscaler.step(optimizer)",
@@ -90,7 +90,7 @@ CLIPPED_WRONG = [
         "15.3",
         CLIPPED.replace("nn.utils.clip_grad_norm_(model.parameters(), max_norm)\n", "")
         + "nn.utils.clip_grad_norm_(model.parameters(), max_norm)",
-        "you clip after the step",
+        "not clipped when the step is taken",
     ),
     (
         "15.3",
