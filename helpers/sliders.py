@@ -11,7 +11,7 @@ Point = Sequence[float]
 
 SCALE = 100  # pixels for a step of 1 along either weight
 LEFT, RIGHT, BOTTOM, TOP = -1.5, 4.5, -0.25, 2.25  # of the part that is drawn
-MARGIN = 45  # pixels, for what stands beside the picture
+MARGIN = 56  # pixels, for what stands beside the picture
 
 # Where scripts are not allowed, as in a notebook that is not trusted, the picture stays as it is.
 # Where they are, it gets its sliders, and each move draws the path anew, by the update rule.
@@ -159,8 +159,8 @@ def _drawn(way: Sequence[Point], lowest: Point, steep: float) -> str:
         f"<rect x='{-MARGIN}' width='100%' height='100%' fill='white'/>"
         f"<svg width='{width:g}' height='{height:g}'>"
         f"<g stroke='#bbb'>{''.join(_contours(lowest, steep))}</g>"
-        f"<polyline class='way' stroke='{COLORS[2]}' points='{' '.join(pixels)}'/>"
-        f"<g stroke-linecap='round' stroke='{COLORS[2]}'>"
+        f"<g stroke='{COLORS[2]}' stroke-width='1.5' stroke-linecap='round'>"
+        f"<polyline class='way' points='{' '.join(pixels)}'/>"
         f"<path class='dots' stroke-width='5' d='{dots}'/>"
         f"<path class='end' stroke-width='10' d='M{pixels[-1]}h0'/></g>"
         f"<path stroke='black' stroke-width='2' d='M{_pixel(lowest)}m-6,0h12m-6,-6v12'/></svg>"
@@ -180,7 +180,7 @@ def _axes() -> str:
     right, bottom = SCALE * (RIGHT - LEFT), SCALE * (TOP - BOTTOM)
     texts = [(SCALE * (x - LEFT), bottom + 17, str(x)) for x in range(-1, 5)]
     texts += [(-12, SCALE * (TOP - y) + 4, str(y)) for y in range(3)]
-    texts += [(right / 2, bottom + 36, "w[0]"), (-30, bottom / 2 + 4, "w[1]")]
+    texts += [(right / 2, bottom + 36, "w[0]"), (-38, bottom / 2 + 4, "w[1]")]
     words = "".join(f"<text x='{x:g}' y='{y:g}'>{text}</text>" for x, y, text in texts)
     return f"<g fill='black' text-anchor='middle'>{words}</g>"
 
