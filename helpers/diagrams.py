@@ -562,7 +562,7 @@ def draw_sum(
     points = torch.cat([torch.zeros(1, 2, dtype=torch.float64), steps.cumsum(0)]).numpy()
     _, ax = plt.subplots(figsize=(4.6, 3.6), layout="constrained")
     ax.set(title=title, xlabel=axes[0], ylabel=axes[1], aspect="equal", adjustable="datalim")
-    ax.scatter(*points.T, s=0)  # the arrows alone would set no limits
+    ax.scatter(points[:, 0], points[:, 1], s=0)  # the arrows alone would set no limits
     ax.margins(0.2)
     for name, start, end in zip(vectors, points[:-1], points[1:], strict=True):
         _draw_vector(ax, start, end, name, points.mean(axis=0), 1.2)
@@ -576,11 +576,11 @@ def _draw_vector(
 ) -> None:
     """Draw an arrow, with its name beside its middle, away from the centre of the picture."""
     style = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 14}
-    ax.annotate("", end, start, arrowprops={**style, "color": GRADIENT, "lw": width})
+    ax.annotate("", (*end,), (*start,), arrowprops={**style, "color": GRADIENT, "lw": width})
     middle = (start + end) / 2
     away = (middle - centre) / (np.hypot(*(middle - centre)) or 1.0)
     beside: Any = {"xytext": 20 * away, "textcoords": "offset points"}
-    ax.annotate(name, middle, ha="center", va="center", fontsize=9, **beside)
+    ax.annotate(name, (*middle,), ha="center", va="center", fontsize=9, **beside)
 
 
 def draw_modules(*models: nn.Module, title: str) -> Axes:
