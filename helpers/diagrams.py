@@ -894,6 +894,7 @@ class _Tile:
 def _module_tile(module: nn.Module, name: str = "", lost: bool = False, room: float = 7.0) -> _Tile:
     """Return the box of a module, with all that it owns, at most about as wide as there is room."""
     room -= 2 * SPACE
+    owned: list[tuple[str, tuple[str, Tensor]]]
     owned = [("parameter", pair) for pair in module.named_parameters(recurse=False)]
     owned += [("buffer", pair) for pair in module.named_buffers(recurse=False)]
     held = {key: value for key, value in vars(module).items() if not key.startswith("_")}
