@@ -505,8 +505,8 @@ def draw_lifetimes(parts: Sequence[str], checkpointed: Sequence[str], *, title: 
     """
     if not parts or set(checkpointed) - set(parts):
         raise ValueError(f"checkpointed must name some of {list(parts)}, got {list(checkpointed)}")
-    figure, axes = plt.subplots(1, 2, figsize=(7.0, 0.35 * len(parts) + 1.5), sharey=True)
-    figure.set_layout_engine("constrained")
+    size = 7.0, 0.35 * len(parts) + 1.5
+    figure, axes = plt.subplots(1, 2, figsize=size, sharey=True, layout="constrained")
     figure.suptitle(title)
     panels = {"everything kept": (), "checkpointed": tuple(checkpointed)}
     for ax, (name, again) in zip(axes, panels.items(), strict=True):
@@ -520,9 +520,8 @@ def draw_lifetimes(parts: Sequence[str], checkpointed: Sequence[str], *, title: 
     axes[0].set_yticks(range(len(parts)), parts)
     axes[0].invert_yaxis()
     handles = [Rectangle((0, 0), 1, 1, color=color, label=kind) for kind, color in LIFE.items()]
-    figure.legend(
-        handles=handles, ncol=3, frameon=False, fontsize="small", loc="outside lower center"
-    )
+    look: Any = {"ncol": 3, "frameon": False, "fontsize": "small"}
+    figure.legend(handles=handles, loc="outside lower center", **look)
     return axes
 
 
