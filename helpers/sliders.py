@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import Any
 from urllib.parse import quote
 
 from helpers.charts import COLORS
@@ -110,16 +111,9 @@ def valley_sliders(
         steep: how much steeper the valley is along w[1].
         num_steps: how many steps are taken.
     """
-    valley = {
-        "start": list(start),
-        "lowest": list(lowest),
-        "steep": steep,
-        "steps": num_steps,
-        "corner": [LEFT, TOP],
-        "scale": SCALE,
-        "rate": rate,
-        "momentum": momentum,
-    }
+    valley: dict[str, Any] = {"start": list(start), "lowest": list(lowest), "steep": steep}
+    valley |= {"steps": num_steps, "corner": [LEFT, TOP], "scale": SCALE}
+    valley |= {"rate": rate, "momentum": momentum}
     way = list(_way(start, lowest, steep, num_steps, rate, momentum))
     words = (
         f"The way of gradient descent through a valley in {num_steps} steps, "
