@@ -273,7 +273,7 @@ def no_active_content(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 # Rules: what is compared, what is asserted -------------------------------------------------------
 
-KNOWN_TAGS = {tool.CLAIMS, "nbval-ignore-output"}
+KNOWN_TAGS = {*tool.FOLDED, "nbval-ignore-output"}
 COMMENT_MARKER = re.compile(r"^\s*#.*(?:NBVAL|PYTEST_VALIDATE).*$", re.IGNORECASE | re.MULTILINE)
 
 
