@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 SMALLEST = 1e-12  # a difference below this never counts
+NEAR = 1e-2  # of the largest entry: all differ, but a formula that is wrong would be further off
 MOST_NAMED = 4  # texts in a list of texts
 INTEGERS = {*"biuO"}  # NumPy's kinds; O for those that are too long for the others
 HALVES = ("float16", "bfloat16")
@@ -376,7 +377,18 @@ def _of_entries(got: np.ndarray, right: np.ndarray, manner: "_Manner") -> str | 
     if not manner.reveal:
         return sentence
     first = tuple(np.argwhere(wrong)[0])
-    return f"{sentence}: expected {_show(right[first])}, got {_show(got[first])}"
+    near = _how_near(got, right) if wrong.all() else ""
+    return f"{sentence}: expected {_show(right[first])}, got {_show(got[first])}{near}"
+
+
+def _how_near(got: np.ndarray, right: np.ndarray) -> str:
+    """Return what tells an approximation from a mistake: that all are off, and hardly."""
+    if {got.dtype.kind, right.dtype.kind} != {"f"}:
+        return ""
+    off = float(np.abs(got - right).max() / max(np.abs(right).max(), SMALLEST))
+    percent = f"{100 * off:.1g} %"
+    nearly = f"; all are near, within {percent} of the largest: a step, a rounding, a small term?"
+    return nearly if off <= NEAR else ""
 
 
 def _not_finite(got: np.ndarray, right: np.ndarray) -> str | None:
@@ -386,7 +398,9 @@ def _not_finite(got: np.ndarray, right: np.ndarray) -> str | None:
     for name, test in (("NaN", np.isnan), ("infinite", np.isinf)):
         bad = test(got) & ~test(right)
         if bad.any():
-            return f"{_count(bad)} {'is' if bad.sum() == 1 else 'are'} {name}{_at(bad)}"
+            sentence = f"{_count(bad)} {'is' if bad.sum() == 1 else 'are'} {name}{_at(bad)}"
+            why = "; 0 / 0 makes one, and so does a root or logarithm below 0"
+            return sentence + why if name == "NaN" else sentence
     return None
 
 
