@@ -1008,10 +1008,10 @@ EXERCISES = (
             ),
             Wrong(
                 _NothingStill,
-                "the batch normalisations still follow `mode`. Does their eval() come *after* "
-                "`super().train(mode)`, which sets every mode, and before you `return`? Has it its "
-                "parentheses? And is the `if` around it true whatever `mode` is? (No module is "
-                "a BatchNorm1d *and* a BatchNorm2d.)",
+                "the batch normalisations still follow `mode`. Is their eval() called *after* "
+                "`super().train(mode)`, which sets every mode, and before you `return`? Does it "
+                "have its parentheses? And is the `if` around it true whatever `mode` is? (No "
+                "module is a BatchNorm1d *and* a BatchNorm2d.)",
             ),
             Wrong(
                 _EveryNorm,

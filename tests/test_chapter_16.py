@@ -257,7 +257,7 @@ WRONG = [
         NORMS.format(body="super().train(mode)\n        self.model.eval()"),
         "dropout for one",
     ),
-    ("16.4", norms("super().train(mode)", what="eval"), "Has it its parentheses?"),
+    ("16.4", norms("super().train(mode)", what="eval"), "Does it have its parentheses?"),
     (
         "16.4",
         norms("super().train(mode)").replace(
