@@ -402,7 +402,8 @@ def _of_entries(got: np.ndarray, right: np.ndarray, manner: "_Manner") -> str | 
 
 def _how_near(got: np.ndarray, right: np.ndarray) -> str:
     """Return what tells an approximation from a mistake: that all are off, and hardly."""
-    if {got.dtype.kind, right.dtype.kind} != {"f"}:
+    are_floats = {got.dtype.kind, right.dtype.kind} == {"f"}
+    if not are_floats or not (np.isfinite(got).all() and np.isfinite(right).all()):
         return ""
     off = float(np.abs(got - right).max() / max(np.abs(right).max(), SMALLEST))
     percent = f"{100 * off:.1g} %"

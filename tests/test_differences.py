@@ -81,6 +81,12 @@ def test_differences(actual, expected, words):
     assert words in difference(actual, expected, lengths=frozenset({5, 6}))
 
 
+@pytest.mark.filterwarnings("error")
+def test_infinity_is_compared_without_a_warning():
+    words = "2 of 2 entries differ, the first at [0]: expected inf, got 1"
+    assert difference(torch.tensor([1.0, 2.0]), torch.tensor([float("inf"), 1.0])) == words
+
+
 @pytest.mark.parametrize(
     ("actual", "expected", "sentence"),
     [
