@@ -153,9 +153,13 @@ def _with_a_word_on_errors(
 
 
 def _picture_and_stride(generator: Generator) -> tuple[Any, ...]:
-    """Return a picture, a kernel and a stride that fits exactly in one direction alone."""
+    """Return a picture, a kernel and a stride that fits exactly in one direction alone.
+
+    In the other, one place is left over: the whole part of a quotient, and the next number above,
+    differ by a stride of 3.
+    """
     stride = 2 + generator.initial_seed() % 2  # rounds have consecutive seeds: both occur
-    places = [stride * in_turn(generator, 3, 5) + 1, stride * in_turn(generator, 6, 8)]
+    places = [stride * in_turn(generator, 3, 5) + 1, stride * in_turn(generator, 6, 8) + 2 - stride]
     rows, columns = in_turn(generator, 2, 4), 4
     x = _normal(generator, places[0] + rows - 1, places[1] + columns - 1)
     return x, _normal(generator, rows, columns), stride

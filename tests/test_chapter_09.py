@@ -187,6 +187,13 @@ WRONG = [
     ),
     ("9.2", STRIDED.replace("top + rows", "i + rows"), "or the slice is wrong"),
     ("9.2", EARLY, "the last place is missing where it fits exactly"),
+    (
+        "9.2",
+        STRIDED.replace(
+            "(x.shape[0] - rows) // stride + 1", "(x.shape[0] - rows + 1) // stride"
+        ).replace("(x.shape[1] - columns) // stride + 1", "(x.shape[1] - columns + 1) // stride"),
+        "the 1 belongs outside the division",
+    ),
     ("9.2", STRIDED.replace("//", "/"), "whole numbers as sizes: is there a `/` for a `//`?"),
     ("9.2", STRIDED.replace("\nreturn", "\n    return"), "stand inside a loop"),
     ("9.2", STRIDED.replace("\nreturn", "\n        return"), "stand inside a loop"),
