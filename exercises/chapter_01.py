@@ -457,6 +457,7 @@ def standardise_rows(x):  # (N, D) -> (N, D)
         ),
         because="the short way: with keepdim=True, (N, 1) beside (N, D) hands each row its own"
         " mean.",
+        examples=("standardise_rows(torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 30.0]]))",),
         inputs=_square_matrix,
         probe=_square_and_wide,
         direct=True,

@@ -204,9 +204,11 @@ def _three_gradients(
     """
     gradients = answer(grad_out, x, w)
     if gradients is None:
-        return {"the number of results": None}
+        return {_RETURNED: None}
     if not isinstance(gradients, tuple | list):
         return {_RETURNED: describe(gradients), "its value": gradients}
+    if any(gradient is None for gradient in gradients):
+        return {_RETURNED: "a tuple with None in it"}
     named: dict[str, Any] = {_RETURNED: "a tuple of three gradients"}
     named["the number of results"] = len(gradients)
     named.update(zip(_GRADIENTS, gradients, strict=False))
@@ -440,6 +442,12 @@ EXERCISES = (
         inputs=_leaky_inputs,
         probe=_with_several_slopes,
         direct=True,
+        examples=(
+            "grad = torch.tensor([[1.0, 10.0], [-100.0, -1000.0]])\n"
+            "h = torch.tensor([[2.0, -2.0], [-3.0, 3.0]])\n"
+            "leaky_relu_backward(grad, h, 0.5)",
+            "leaky_relu_backward(torch.tensor([1.0, 10.0]), torch.tensor([0.0, -2.0]), 0.5)",
+        ),
         aside=_above_one,
         wrong=(
             Wrong(
@@ -722,6 +730,13 @@ EXERCISES = (
         inputs=_linear_inputs,
         probe=_three_gradients,
         direct=True,
+        examples=(
+            "linear_backward(torch.tensor([[2.0]]), torch.tensor([[3.0]]), torch.tensor([[5.0]]))",
+            "grad_out, x = torch.tensor([[2.0], [-1.0]]), torch.tensor([[3.0], [-4.0]])\n"
+            "linear_backward(grad_out, x, torch.tensor([[5.0]]))",
+            "grad_out, x = torch.tensor([[2.0, 10.0]]), torch.tensor([[3.0, -4.0]])\n"
+            "linear_backward(grad_out, x, torch.tensor([[1.0, 2.0], [3.0, 4.0]]))",
+        ),
         wrong=(
             Wrong(
                 lambda grad_out, x, w: (grad_out @ w.T, x.T @ grad_out, grad_out),

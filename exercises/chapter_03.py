@@ -851,6 +851,7 @@ def gradients(f, *inputs):
             "x = torch.tensor(3.0, requires_grad=True)\n"
             "x.grad = torch.tensor(100.0)\n"
             "gradients(lambda x: x**2, x), x.grad",
+            "gradients(lambda x: x**10, torch.tensor(2.0, requires_grad=True))",
         ),
     ),
     Exercise(

@@ -795,7 +795,12 @@ EXERCISES = (
                 "you scale only the tensors that are too long by themselves. That bends the "
                 "direction: one factor for all.",
             ),
-            Wrong(_never, "nothing is clipped: what comes back is as long as it was."),
+            Wrong(
+                _never,
+                "nothing is clipped: what comes back is as long as it was. (PyTorch's "
+                "`clip_grad_norm_` clips the `.grad` of parameters; of plain tensors, which have "
+                "none, it leaves everything as it was.)",
+            ),
         ),
         hints=(
             "Think of all the numbers in one long row. What is the length of that row?",

@@ -615,6 +615,26 @@ EXERCISES = (
                 "add up.",
             ),
             Wrong(
+                135.0,
+                "each of the five shares is the product of the *four* other factors, 81; you took "
+                "three of them, 27.",
+            ),
+            Wrong(
+                121.0,
+                "you added the products 1, 3, 9, 27 and 81. Every one of the five shares has all "
+                "the other factors in it, those behind it too: each is 81.",
+            ),
+            Wrong(
+                547.0,
+                "you added the slopes of `product` after each pass. Backward runs from the last "
+                "product alone; the earlier ones lie on its way.",
+            ),
+            Wrong(
+                625.0,
+                "five to the fourth: base and exponent are exchanged. The factor is w, which is 3, "
+                "and it occurs five times.",
+            ),
+            Wrong(
                 324.0,
                 "81 is right for one share, but w is used five times, not four.",
             ),

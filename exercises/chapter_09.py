@@ -73,6 +73,11 @@ def _divided_first(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
     return strided(x, kernel, stride)[:height, :width]
 
 
+def _ended_early(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    height, width = (-(-(n - k) // stride) for n, k in zip(x.shape, kernel.shape, strict=True))
+    return strided(x, kernel, stride)[:height, :width]
+
+
 def _zeros_between(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
     y = torch.zeros_like(corr2d(x, kernel))
     y[::stride, ::stride] = strided(x, kernel, stride)
@@ -148,9 +153,13 @@ def _with_a_word_on_errors(
 
 
 def _picture_and_stride(generator: Generator) -> tuple[Any, ...]:
-    """Return a picture, a kernel and a stride that fits exactly in one direction alone."""
+    """Return a picture, a kernel and a stride that fits exactly in one direction alone.
+
+    In the other, one place is left over: the whole part of a quotient, and the next number above,
+    differ by a stride of 3.
+    """
     stride = 2 + generator.initial_seed() % 2  # rounds have consecutive seeds: both occur
-    places = [stride * in_turn(generator, 3, 5) + 1, stride * in_turn(generator, 6, 8)]
+    places = [stride * in_turn(generator, 3, 5) + 1, stride * in_turn(generator, 6, 8) + 2 - stride]
     rows, columns = in_turn(generator, 2, 4), 4
     x = _normal(generator, places[0] + rows - 1, places[1] + columns - 1)
     return x, _normal(generator, rows, columns), stride
@@ -609,8 +618,43 @@ EXERCISES = (
             ),
             Wrong(
                 33,
-                "you multiplied `jump` by a layer's stride before that layer had reached; its own "
-                "stride counts for the layers behind it.",
+                "either you multiplied `jump` by a layer's stride before that layer had reached, "
+                "or you took dilation 2 for two holes between the rows. A layer's own stride "
+                "counts for the layers behind it, and three rows at dilation 2 span five.",
+            ),
+            Wrong(
+                31,
+                "you let the dilated kernel span six rows. Between three rows there are two gaps: "
+                "at dilation 2 they span 1 + 2 · 2 = 5, and the layer adds 4 steps.",
+            ),
+            Wrong(
+                14,
+                "the first layer is missing: its three rows are the first that a number sees, so r "
+                "is 3 behind it.",
+            ),
+            Wrong(
+                4,
+                "4 is the jump at the end, how far apart neighbours are. How far one number sees "
+                "is r, which grows by (k − 1) · d · jump at each layer.",
+            ),
+            Wrong(
+                19,
+                "the pooling is missing: its window reaches (2 − 1) · 2 rows further, and behind "
+                "it `jump` is 4.",
+            ),
+            *wrongs(
+                "sizes of kernels do not multiply. Each layer *adds* (k − 1) · d · jump rows to "
+                "what one number sees.",
+                *(150, 90),
+            ),
+            *wrongs(
+                "that is the last layer alone; what stands before it widens each of its five rows.",
+                *(5, 20, 17),
+            ),
+            Wrong(
+                45,
+                "you let `jump` be 8 at the last layer. Two layers have a stride, the first "
+                "convolution and the pooling: 2 · 2 = 4.",
             ),
             Wrong(
                 21,
@@ -704,6 +748,11 @@ EXERCISES = (
                 _one_too_few,
                 "the last row and column are missing: n − k steps are left for the window after "
                 "its first place, so there are (n − k) // stride + 1 places.",
+            ),
+            Wrong(
+                _ended_early,
+                "the last place is missing where it fits exactly: a range leaves its end out, so "
+                "the first row of a window runs over `range(0, n − k + 1, stride)`.",
             ),
             Wrong(
                 _divided_first,

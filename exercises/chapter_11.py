@@ -183,6 +183,14 @@ def _times(weight, permutation):
     return weight * permutation
 
 
+def _product(weight, permutation):
+    return weight @ permutation.to(weight.dtype)
+
+
+def _twice(weight, permutation):
+    return weight[:, permutation][:, permutation]
+
+
 def _rows_and_columns(weight, permutation):
     return weight[permutation][:, permutation]
 
@@ -397,7 +405,7 @@ def _pictures(generator: Generator) -> tuple[Tensor]:
 
 def _weight_and_permutation(generator: Generator) -> tuple[Tensor, Tensor]:
     """Draw the weight of a layer with six outputs, and the order of 784 pixels."""
-    weight = torch.randn(6, 784, generator=generator, dtype=torch.float64)
+    weight = torch.randn(6, 784, generator=generator)  # of the dtype that the net's has
     return weight, torch.randperm(784, generator=generator)
 
 
@@ -407,6 +415,13 @@ def _columns_reordered(answer: Any, weight: Tensor, permutation: Tensor) -> Any:
         return answer(weight, permutation)
     except IndexError:
         return answer(weight.repeat(131, 1)[:784], permutation)
+    except RuntimeError as error:
+        if "dtype" in str(error):
+            error.args = (f"{error} ({_NO_DTYPE})",)
+        raise
+
+
+_NO_DTYPE = "the entries of `permutation` are places, and to index columns with them needs no dtype"
 
 
 def _logits_and_labels(generator: Generator) -> tuple[Tensor, Tensor, int]:
@@ -675,7 +690,7 @@ def reorder_weight(weight, permutation):  # (H, 784), (784,) -> (H, 784)
         inputs=_weight_and_permutation,
         probe=_columns_reordered,
         examples=(
-            "reorder_weight(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([1, 2, 0]))",
+            "reorder_weight(torch.tensor([[10.0, 20.0, 30.0, 40.0]]), torch.tensor([2, 3, 1, 0]))",
             "reorder_weight(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1, 0]))",
         ),
         wrong=(
@@ -698,6 +713,12 @@ def reorder_weight(weight, permutation):  # (H, 784), (784,) -> (H, 784)
                 "you multiply by the permutation. Its entries are places, not factors: index the"
                 " columns with it.",
             ),
+            Wrong(
+                _product,
+                "you multiply by the permutation and add up, which leaves one number for each"
+                " output. Its entries are places, not factors: index the columns with it.",
+            ),
+            Wrong(_twice, "you reorder twice; once is enough."),
             Wrong(
                 _rows_and_columns,
                 "you reorder rows and columns; the rows belong to the outputs and stay.",

@@ -838,6 +838,27 @@ EXERCISES = (
             Wrong(0.1, "that is where it is after one batch; there were three."),
             Wrong(0.19, "that is where it is after two batches; there were three."),
             Wrong(0.27, "right to two digits; give three."),
+            Wrong(0.272, "nearly: keep all digits on the way, and round in the end."),
+            Wrong(
+                0.81,
+                "that is the way still to go after two batches; there were three, and the question "
+                "is how far it has come.",
+            ),
+            Wrong(
+                0.875,
+                "that is where a share of one half leads, 1 − 0.5³; `momentum` is another share "
+                "unless you say so.",
+            ),
+            Wrong(
+                1 - 0.99**3,
+                "that is where a share of 0.01 leads, 1 − 0.99³; `momentum` is ten times as much "
+                "unless you say so.",
+            ),
+            Wrong(
+                0.001,
+                "that is 0.1³, a tenth of a tenth of a tenth; each batch *adds* to the way, a "
+                "tenth of what is left.",
+            ),
             Wrong(0.3439, "that is where it is after four batches; there were three."),
             Wrong(
                 0.9,
@@ -987,8 +1008,10 @@ EXERCISES = (
             ),
             Wrong(
                 _NothingStill,
-                "the batch normalisations still follow `mode`; call their eval() *after* "
-                "`super().train(mode)`, which sets every mode, and before you `return`.",
+                "the batch normalisations still follow `mode`. Is their eval() called *after* "
+                "`super().train(mode)`, which sets every mode, and before you `return`? Does it "
+                "have its parentheses? And is the `if` around it true whatever `mode` is? (No "
+                "module is a BatchNorm1d *and* a BatchNorm2d.)",
             ),
             Wrong(
                 _EveryNorm,

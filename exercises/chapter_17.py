@@ -239,12 +239,26 @@ def _lists_of_numbers(order: Tensor, batch_size: int, size: int) -> list[list[li
     return [[part.tolist() for part in parts] for parts in deal(order, batch_size, size)]
 
 
+def _one_sample_lost(order: Tensor, batch_size: int, size: int) -> Dealt:
+    is_lost = len(order) % batch_size == 1
+    return deal(order[:-1] if is_lost else order, batch_size, size)
+
+
+def _short_rest_lost(order: Tensor, batch_size: int, size: int) -> Dealt:
+    rest = len(order) % batch_size
+    return deal(order[: len(order) - rest] if rest < size else order, batch_size, size)
+
+
+def _empty_batch_added(order: Tensor, batch_size: int, size: int) -> Dealt:
+    ranks = deal(order, batch_size, size)
+    return ranks if len(order) % batch_size else [[*parts, order[:0]] for parts in ranks]
+
+
 _PARTS, _KINDS = "the list of the ranks", "what a part is"
-_SHORT = "the list of the ranks, if the last batch has fewer samples than there are processes"
 
 
 def _dealt(answer: Any, order: Tensor, batch_size: int, size: int) -> Any:
-    """Return the parts; if they are right, also their kind, and those of a very short last batch.
+    """Return the parts; while they are right, also their kind, and those of special last batches.
 
     Parts that are lists of numbers are compared as tensors.
     """
@@ -253,10 +267,26 @@ def _dealt(answer: Any, order: Tensor, batch_size: int, size: int) -> Any:
     if ranks is None:
         return found
     if difference(found[_PARTS], deal(order, batch_size, size)) is not None:
-        return found | dict.fromkeys((_KINDS, _SHORT))
+        return found | {_KINDS: None}
     kinds = {"a list" if _is_list(part) else "a tensor" for parts in ranks for part in parts}
-    short = answer(order[: batch_size + size - 1], batch_size, size)
-    return found | {_KINDS: " or ".join(sorted(kinds)), _SHORT: _as_tensors(short)}
+    found[_KINDS] = " or ".join(sorted(kinds))
+    for words, rest in _last_batches(batch_size, size).items():
+        cut = order[: batch_size + rest]
+        found[name := f"{_PARTS}, if the last batch {words}"] = _as_tensors(
+            answer(cut.clone(), batch_size, size)
+        )
+        if difference(found[name], deal(cut, batch_size, size)) is not None:
+            break
+    return found
+
+
+def _last_batches(batch_size: int, size: int) -> dict[str, int]:
+    """Return how many samples a last batch may have, with words for it."""
+    return {
+        "is full": batch_size,
+        "has fewer samples than there are processes": size - 1,
+        "has one sample": 1,
+    }
 
 
 def _as_tensors(ranks: Any) -> Any:
@@ -528,7 +558,11 @@ EXERCISES = (
                 "pieces then travel as far again.",
             ),
             Wrong(11_200, "you counted numbers; each is four bytes in float32."),
-            Wrong(89_600, "you took eight bytes for a number; that would be float64."),
+            Wrong(
+                89_600,
+                "that is twice as much. Did you count what arrives as well? Only what is sent is "
+                "asked for. Or did you take eight bytes for a number? In float32 it has four.",
+            ),
             Wrong(
                 358_400,
                 "that is eight times too much. Is it what all eight send together? Did you count "
@@ -550,8 +584,9 @@ EXERCISES = (
             ),
             Wrong(
                 179_200,
-                "you let every process send all of its gradients to each of the seven others; on "
-                "a ring only a piece moves at a time.",
+                "that is 7 × 25,600. Did you let every process send everything to each of the "
+                "seven others? Or in each of 7 steps? On a ring a process sends one piece a step, "
+                "to one neighbour. Or is one half of the way counted for all eight?",
             ),
         ),
         also=(
@@ -745,6 +780,21 @@ EXERCISES = (
             Wrong(
                 _by_batch_size,
                 "you take each `batch_size`-th sample; a rank gets each `size`-th.",
+            ),
+            Wrong(
+                _one_sample_lost,
+                "a last batch of one sample gets lost. Does a range or a comparison stop at "
+                "`len(order) - 1`? It must go on to `len(order)`.",
+            ),
+            Wrong(
+                _short_rest_lost,
+                "a last batch gets lost if it has fewer samples than there are processes; they "
+                "count too, and some of its parts are empty.",
+            ),
+            Wrong(
+                _empty_batch_added,
+                "where `batch_size` divides the length of `order` you make one batch too many, an "
+                "empty one.",
             ),
             Wrong(_rest_dropped, "you leave out the last, shorter batch; its samples count too."),
             Wrong(

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 SMALLEST = 1e-12  # a difference below this never counts
+NEAR = 1e-2  # of the largest entry: all differ, but a formula that is wrong would be further off
 MOST_NAMED = 4  # texts in a list of texts
 INTEGERS = {*"biuO"}  # NumPy's kinds; O for those that are too long for the others
 HALVES = ("float16", "bfloat16")
+OF_A_GRADIENT = re.compile(r"\b(?:gradient|slope) of ")  # in the name of a probe's finding
+PLACES = re.compile(r"^(at position \d+): at position ")
 COARSE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-1, "complex64": 1e-4}
 
 
@@ -120,7 +123,7 @@ def _difference(actual: Any, expected: Any, manner: "_Manner") -> str | None:
 def _wrong_type(actual: Any, expected: Any) -> str:
     """Return the sentence for an answer of another type than the expected one."""
     sentence = f"expected {describe(expected)}, got {describe(actual)}"
-    if callable(actual) and not isinstance(actual, type) and not callable(expected):
+    if callable(actual) and not isinstance(actual, type | nn.Module) and not callable(expected):
         return f"{sentence}; did you mean to call it?"
     return sentence
 
@@ -174,12 +177,23 @@ def _some(texts: list[str], one: str, several: str) -> str:
 
 
 def _first(parts: Iterable[tuple[str, Any, Any]], manner: "_Manner") -> str | None:
-    """Return which part is the first to differ, and how."""
+    """Return which part is the first to differ, and how; places in each other are joined."""
     for where, actual, expected in parts:
         sentence = _difference(actual, expected, manner)
         if sentence is not None:
-            return f"{where}: {sentence}"
+            cut = _cut_off(where, actual, expected)
+            return PLACES.sub(r"\1, ", f"{where}: {sentence}{cut}")
     return None
+
+
+def _cut_off(where: str, actual: Any, expected: Any) -> str:
+    """Return why there may be no gradient, if that is what is missing."""
+    if actual is not None or not isinstance(expected, Tensor) or not OF_A_GRADIENT.search(where):
+        return ""
+    return (
+        ": no gradient arrives there; `.data`, `.detach()`, `.item()` and copies cut a tensor off "
+        "the graph"
+    )
 
 
 # Single values -----------------------------------------------------------------------------------
@@ -195,7 +209,8 @@ def _of_objects(actual: Any, expected: Any, manner: "_Manner") -> str | None:
 
 def _of_texts(actual: Any, expected: str, manner: "_Manner") -> str | None:
     if not isinstance(actual, str):
-        return _wrong_type(actual, expected)
+        told = actual is None and manner.reveal
+        return f'expected "{expected}", got None' if told else _wrong_type(actual, expected)
     if plain(actual) == plain(expected):
         return None
     if manner.reveal:
@@ -254,11 +269,16 @@ def _which_way(value: Any, right: Any, manner: "_Manner") -> str:
 
 
 def _remark(value: Any, right: Any, manner: "_Manner") -> str:
-    """Return what is remarkable about a wrong number: its sign, or a round factor."""
+    """Return what is remarkable about a wrong number: its sign, or a round factor.
+
+    Between whole numbers a factor tells nothing: they count something.
+    """
     if isinstance(value, complex) or isinstance(right, complex) or not value or not right:
         return ""
     if _are_close(-value, right, manner.tolerance(right)).all():
         return ": the sign is flipped"
+    if isinstance(right, int) and value % 1 == 0:
+        return ""
     factor = value / right
     if not 1e-6 <= abs(factor) <= 1e6:  # false for NaN and infinity as well
         return ""
@@ -376,7 +396,19 @@ def _of_entries(got: np.ndarray, right: np.ndarray, manner: "_Manner") -> str | 
     if not manner.reveal:
         return sentence
     first = tuple(np.argwhere(wrong)[0])
-    return f"{sentence}: expected {_show(right[first])}, got {_show(got[first])}"
+    near = _how_near(got, right) if wrong.all() else ""
+    return f"{sentence}: expected {_show(right[first])}, got {_show(got[first])}{near}"
+
+
+def _how_near(got: np.ndarray, right: np.ndarray) -> str:
+    """Return what tells an approximation from a mistake: that all are off, and hardly."""
+    are_floats = {got.dtype.kind, right.dtype.kind} == {"f"}
+    if not are_floats or not (np.isfinite(got).all() and np.isfinite(right).all()):
+        return ""
+    off = float(np.abs(got - right).max() / max(np.abs(right).max(), SMALLEST))
+    percent = f"{100 * off:.1g} %"
+    nearly = f"; all are near, within {percent} of the largest: a step, a rounding, a small term?"
+    return nearly if off <= NEAR else ""
 
 
 def _not_finite(got: np.ndarray, right: np.ndarray) -> str | None:
@@ -386,7 +418,9 @@ def _not_finite(got: np.ndarray, right: np.ndarray) -> str | None:
     for name, test in (("NaN", np.isnan), ("infinite", np.isinf)):
         bad = test(got) & ~test(right)
         if bad.any():
-            return f"{_count(bad)} {'is' if bad.sum() == 1 else 'are'} {name}{_at(bad)}"
+            sentence = f"{_count(bad)} {'is' if bad.sum() == 1 else 'are'} {name}{_at(bad)}"
+            why = "; 0 / 0 makes one, and so does a root or logarithm below 0"
+            return sentence + why if name == "NaN" else sentence
     return None
 
 

@@ -101,9 +101,15 @@ def _cut(value: Any, shorter: dict[int, int]) -> Any:
     if isinstance(value, Tensor):
         part = value[tuple(slice(shorter[n]) for n in value.shape)]
         if part.is_floating_point():
-            return (part * 10).round() / 10 + 0.0
+            return _with_one_digit(part)
         return _within(part, shorter) if part.dtype == torch.int64 else part
     return float(f"{value:.1g}") if type(value) is float else value
+
+
+def _with_one_digit(part: Tensor) -> Tensor:
+    """Return numbers with one digit behind the point; none becomes 0 that is not, 0 is special."""
+    tenths = (part * 10).round()
+    return torch.where((tenths == 0) & (part != 0), part.sign(), tenths) / 10 + 0.0
 
 
 def _within(numbers: Tensor, shorter: dict[int, int]) -> Tensor:

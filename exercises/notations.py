@@ -14,6 +14,7 @@ from torch import Tensor
 NUMBER = re.compile(r"[-+−]?(?:\d+(?:[,_]\d{3})*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*%?")
 LEADING = re.compile(NUMBER.pattern + r"(?:[:;,(]|\.(?!\d)| because| since)")
 ROOT = re.compile(r"(?:(?:math|np|torch)\.)?(?:sqrt|√) *\(? *(\d+(?:\.\d+)?) *\)?")
+FORMULA = re.compile(r"\b[a-z]\b\s*[*/^+−-]|[*/^+−-]\s*\(?\s*\b[a-z]\b", re.IGNORECASE)
 WORDS = {
     **{"zero": 0, "nothing": 0, "one": 1, "once": 1, "two": 2, "twice": 2, "double": 2},
     **{"doubles": 2, "doubled": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7},
@@ -97,7 +98,8 @@ def _number_in(text: str) -> Any:
         return value
     numbers = NUMBER.findall(text)
     words = re.findall(r"[a-z]+", text.casefold())
-    if LEADING.match(text) or (len(numbers) == 1 and not any(word in WORDS for word in words)):
+    alone = len(numbers) == 1 and not any(word in WORDS for word in words)
+    if LEADING.match(text) or (alone and not FORMULA.search(text)):
         return _computed(numbers[0])
     said = [word for word in words if word not in FILLING]  # "about two thousand" is not two
     return WORDS.get(said[0]) if not numbers and len(said) == 1 else None

@@ -189,7 +189,8 @@ def _on_prediction(exercise: Exercise, answer: Any) -> Verdict:
     for wrong in exercise.wrong:
         if _unlike(exercise, answer, wrong.answer) is None:
             return Verdict(sentence=wrong.says)
-    return Verdict(sentence=f"{sentence}. {exercise.hints[0]}")
+    stop = "" if sentence.endswith(("?", ".")) else "."
+    return Verdict(sentence=f"{sentence}{stop} {exercise.hints[0]}")
 
 
 def _unlike(exercise: Exercise, answer: Any, expected: Any) -> str | None:

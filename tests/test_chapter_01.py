@@ -73,6 +73,10 @@ WRONG = [
     ("1.3", "return (x - x.mean(1)) / x.std(1)", "`keepdim=True` is missing"),
     ("1.3", "return (x - x.mean(1, keepdim=True)) / x.std(1)", "the standard deviation lacks it"),
     ("1.3", "return (x - x.mean(0)) / x.std(0)", "you standardised the columns"),
+    *(
+        ("1.3", f"c = x - x.mean(1, True)\nreturn {code}", "[0.0, 0.0, 30.0]]))\n    should give ")
+        for code in ("c / c.std()", "(x - x.sum(1, True) / len(x)) / x.std(1, keepdim=True)")
+    ),
     ("1.3", "return (x - x.mean(1, keepdim=True)) / x.std(0)", "those of the columns"),
     ("1.3", "return torch.nn.functional.layer_norm(x, x.shape[1:])", "over D numbers"),
     ("1.3", "return (x - x.amin(1, True)) / (x.amax(1, True) - x.amin(1, True))", "from 0 to 1"),

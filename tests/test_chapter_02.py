@@ -95,6 +95,11 @@ WRONG = [
     ("2.2", "return torch.where(h > 0, h, slope * h)", "that is the forward pass"),
     ("2.2", "return torch.where(h > 0, grad, -slope * grad)", "the sign is flipped"),
     ("2.2", "return grad.clamp(min=0)", "you clamp the gradient"),
+    (
+        "2.2",
+        "out = grad.clone()\nout[h < 0] = slope\nreturn out",
+        "gives   [[1, 0.5], [0.5, -1000]]",
+    ),
     ("2.2", "return torch.where(grad * h > 0, grad, slope * grad)", "should give"),
     ("2.2", "return grad", "what comes back is grad as it went in"),
     ("2.2", "torch.where(h > 0, grad, slope * grad)", "None; is a return missing?"),
@@ -138,8 +143,18 @@ WRONG = [
     ("2.4", "return grad_out @ w.T, x.T @ grad_out, torch.ones(4)", "is 1 everywhere"),
     ("2.4", "return grad_out @ w.T, x.T @ grad_out, grad_out.sum()", "is one number"),
     ("2.4", "return grad_out @ w.T, x.T @ grad_out / len(x), grad_out.sum(0)", "is averaged"),
+    (
+        "2.4",
+        "return grad_out @ w.T * (x > 0), x.T @ grad_out, grad_out.sum(0)",
+        "should give ([[10], [-5]], [[10]], [1])\n    and gives   ([[10], [0]], [[10]], [1])",
+    ),
+    ("2.4", "return grad_out @ w.T, x.T @ grad_out, None", 'got "a tuple with None in it"'),
     ("2.4", "return grad_out @ w.T, x.T @ grad_out", "number of results: expected 3, got 2"),
-    ("2.4", "grad_out @ w.T, x.T @ grad_out, grad_out.sum(0)", "is a return missing?"),
+    (
+        "2.4",
+        "grad_out @ w.T, x.T @ grad_out, grad_out.sum(0)",
+        'expected "a tuple of three gradients", got None; is a return missing?',
+    ),
     ("2.4", "return grad_out @ w.T, x.T @ grad_out, grad_out.sum(0, True)", "(1, 4)"),
     (
         "2.4",

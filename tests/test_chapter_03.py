@@ -137,6 +137,15 @@ WRONG = [
     ("3.4", "return f(*inputs)", "that is the value of `f`"),
     ("3.4", "return torch.autograd.grad(f(*inputs), inputs)[0]", "the first input alone"),
     ("3.4", "return [torch.autograd.grad(f(*inputs), t) for t in inputs]", "in a tuple of its own"),
+    (
+        "3.4",
+        "with torch.no_grad():\n"
+        "    steps = [1e-3 * torch.eye(t.numel()).view(-1, *t.shape) for t in inputs]\n"
+        "    f0 = f(*inputs)\n"
+        "    return tuple(torch.stack([(f(*inputs[:n], t + e, *inputs[n + 1 :]) - f0) / 1e-3\n"
+        "        for e in steps[n]]).view(t.shape) for n, t in enumerate(inputs))",
+        "should give (5120)\n    and gives   (5",
+    ),
     ("3.4", "x, w = inputs\nreturn torch.autograd.grad(f(x, w), (x, w))", "not enough values"),
     ("3.4", "return tuple(t.grad for t in inputs)", "that is what `.grad` of the inputs held"),
     (

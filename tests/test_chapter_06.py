@@ -110,6 +110,8 @@ WRONG = [
         "return [g * (max_norm / norm).clamp(max=1) for g in gradients]", "add up the magnitudes"),
     ("6.3", NORM.replace("norm()", "norm() ** 0.5")
         + "return [g * (max_norm / norm).clamp(max=1) for g in gradients]", "should give"),
+    ("6.3", "nn.utils.clip_grad_norm_(gradients, max_norm)\nreturn gradients",
+        "`clip_grad_norm_` clips the `.grad` of parameters"),
     ("6.3", "return torch.cat([g.flatten() for g in gradients])", "got a tensor of shape (39,)"),
     ("6.4", RATE.replace("math.pi *", "180 *"), "counts in radians"),
     ("6.4", WARM_UP + "return peak * (total - step) / (total - warmup)", "on a straight line"),

@@ -162,7 +162,8 @@ WRONG = [
     ("7.3", standardised(f"x = x.detach()\n{ROWS}"), "no gradient reaches the input"),
     ("7.3", standardised(f"self.weight.data.fill_(1)\n{ROWS}"), "with another weight and bias"),
     ("7.3", standardised(ROWS.replace("self.weight", "self.weight.data")),
-        "in the gradient of weight: expected a tensor of shape (5,), got None"),
+        "in the gradient of weight: expected a tensor of shape (5,), got None: no gradient arrives "
+        "there; `.data`, `.detach()`, `.item()` and copies cut"),
     ("7.3", standardised(init=BOTH.replace("nn.Parameter", "")), "a new layer has no parameters"),
     ("7.3", standardised(ROWS.replace("weight", "gamma").replace("bias", "beta"),
         BOTH.replace("weight", "gamma").replace("bias", "beta")), 'got "beta and gamma"'),

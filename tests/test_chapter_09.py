@@ -30,7 +30,14 @@ def test_right_receptive_fields(answer):
         ("43", "you took the dilation for a stride"),
         ("40", "(k − 1) · d · jump"),
         ("29**2", "the question is about rows"),
-        ("31", "31 is too large. Keep two numbers, the reach r and the jump, both 1 at first"),
+        ("31", "Between three rows there are two gaps"),
+        ("33", "or you took dilation 2 for two holes between the rows"),
+        ("14", "the first layer is missing"),
+        ("19", "the pooling is missing"),
+        ("150", "sizes of kernels do not multiply"),
+        ("5", "that is the last layer alone"),
+        ("45", "you let `jump` be 8"),
+        ("35", "35 is too large. Keep two numbers, the reach r and the jump, both 1 at first"),
     ],
 )
 def test_wrong_receptive_fields(answer, words):
@@ -126,6 +133,16 @@ for i in range(y.shape[0]):
         y[i, j] = (x[top : top + rows, left : left + columns] * kernel).sum()
 return y
 """
+EARLY = """
+rows, columns = kernel.shape
+return torch.stack([
+    torch.stack([
+        (x[i : i + rows, j : j + columns] * kernel).sum()
+        for j in range(0, x.shape[1] - columns, stride)
+    ])
+    for i in range(0, x.shape[0] - rows, stride)
+])
+"""
 TOO_MANY = "a window not as large as the kernel? `y` may have too many places"
 
 SCATTER = """
@@ -169,6 +186,14 @@ WRONG = [
         TOO_MANY,
     ),
     ("9.2", STRIDED.replace("top + rows", "i + rows"), "or the slice is wrong"),
+    ("9.2", EARLY, "the last place is missing where it fits exactly"),
+    (
+        "9.2",
+        STRIDED.replace(
+            "(x.shape[0] - rows) // stride + 1", "(x.shape[0] - rows + 1) // stride"
+        ).replace("(x.shape[1] - columns) // stride + 1", "(x.shape[1] - columns + 1) // stride"),
+        "the 1 belongs outside the division",
+    ),
     ("9.2", STRIDED.replace("//", "/"), "whole numbers as sizes: is there a `/` for a `//`?"),
     ("9.2", STRIDED.replace("\nreturn", "\n    return"), "stand inside a loop"),
     ("9.2", STRIDED.replace("\nreturn", "\n        return"), "stand inside a loop"),

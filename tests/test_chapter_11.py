@@ -187,6 +187,7 @@ def test_a_coin_that_is_thrown_once(condition):
 
 RIGHT = {
     "11.3": [
+        "return weight @ torch.eye(784)[:, permutation]",
         "return weight @ torch.eye(784, dtype=weight.dtype)[permutation].T",
         "return weight.T[permutation].T",
         "new = torch.empty(len(weight), 784)\n"
@@ -218,6 +219,10 @@ WRONG = [
     ),
     ("11.3", "return weight[permutation]", "you reorder the rows"),
     ("11.3", "return weight * permutation", "Its entries are places, not factors"),
+    ("11.3", "return weight @ permutation.float()", "which leaves one number for each output"),
+    ("11.3", "return weight @ permutation", "to index columns with them needs no dtype)"),
+    ("11.3", "return weight[:, permutation][:, permutation]", "you reorder twice"),
+    ("11.3", "return weight[:, permutation] + 1e-2", "should give [[30, 40, 20, 10]]"),
     ("11.3", "return weight[:, torch.randperm(784)]", "the numbers are right, their order is not"),
     ("11.3", "return weight[:, permutation - 1]", "no 1 to subtract"),
     ("11.3", "return weight.flip(1)", "you reverse the columns"),

@@ -28,6 +28,12 @@ def test_degenerate_answers():
         ("16.2", "0.999", "the reverse of SGD's"),
         ("16.2", "0.729", "the way still to go"),
         ("16.2", "0.2", "0.2 is too small. A running mean moves without a gradient"),
+        ("16.2", "nn.BatchNorm2d(1)", "expected a number, got a BatchNorm2d. A running mean"),
+        ("16.2", "0.272", "nearly: keep all digits on the way"),
+        ("16.2", "0.81", "the way still to go after two batches"),
+        ("16.2", "0.875", "1 − 0.5³"),
+        ("16.2", "0.0297", "1 − 0.99³"),
+        ("16.2", "0.1**3", "a tenth of a tenth of a tenth"),
     ],
 )
 def test_wrong_predictions(number, answer, words):
@@ -251,6 +257,16 @@ WRONG = [
         NORMS.format(body="super().train(mode)\n        self.model.eval()"),
         "dropout for one",
     ),
+    ("16.4", norms("super().train(mode)", what="eval"), "Does it have its parentheses?"),
+    (
+        "16.4",
+        norms("super().train(mode)").replace(
+            "(nn.BatchNorm1d, nn.BatchNorm2d)",
+            "nn.BatchNorm1d) and isinstance(part, nn.BatchNorm2d",
+        ),
+        "is the `if` around it true whatever `mode` is? (No module is a BatchNorm1d *and*",
+    ),
+    ("16.4", norms("super().train(mode)").replace("if is", "if not mode and is"), "whatever `mode"),
     ("16.4", norms("super().train(True)"), "the rest does not follow `mode`"),
     ("16.4", norms("self.model.train(mode)"), "leaves out the flag of the module itself"),
     ("16.4", norms("super().train(mode)", what="requires_grad_(False)"), "what holds them is eval"),

@@ -17,6 +17,8 @@ def test_degenerate_answers():
         ("17.1", "358400.0", "Did you count bits?"),
         ("17.1", "14 * 25600", "does the whole gradient go in each of the 14 steps?"),
         ("17.1", "2 * 8 / 7 * 25600", "the factor is upside down"),
+        ("17.1", "89600", "Did you count what arrives as well?"),
+        ("17.1", "7 * 25600", "Did you let every process send everything to each of the seven"),
         ("17.1", "22400", "that is half of the way"),
         ("17.1", "3200", "that is one piece"),
         ("17.1", "48000", "that is 15 pieces"),
@@ -105,6 +107,14 @@ def dealing(part, batches="order.split(batch_size)"):
     return f"return [[{part} for b in {batches}] for r in range(size)]"
 
 
+CUT = """
+ranks = [[] for _ in range(size)]
+for at in range(0, {stop}, batch_size):
+    for r in range(size):
+        ranks[r].append(order[at : at + batch_size][r::size])
+return ranks
+"""
+
 TOO_MANY = """
 n, have, sent = len(tensors), list(tensors), [0] * len(tensors)
 for k in range(n // 2):
@@ -175,6 +185,13 @@ WRONG = [
         "for g, n in zip(gradients, counts):\n    g *= n\nreturn sum(gradients) / sum(counts)",
         "its argument gradients in place",
     ),
+    ("17.4", CUT.format(stop="len(order) - 1"), "a last batch of one sample gets lost"),
+    ("17.4", CUT.format(stop="len(order) - size + 1"), "fewer samples than there are processes"),
+    ("17.4", CUT.format(stop="len(order) - size"), "fewer samples than there are processes"),
+    ("17.4", CUT.format(stop="len(order) + 1"), "you make one batch too many"),
+    ("17.4", CUT.format(stop="(len(order) // batch_size + 1) * batch_size"), "an empty one"),
+    ("17.4", CUT.format(stop="len(order) - batch_size"), "you leave out the last"),
+    ("17.4", dealing("b[: len(b) // size + 1]"), "in the list of the ranks: at position 0, 0: "),
     ("17.4", dealing("b[r::size].tolist()"), "your parts are lists"),
     ("17.4", dealing("[s for n, s in enumerate(b) if n % size == r]"), "your parts are lists"),
     (

@@ -33,7 +33,8 @@ EYES = torch.eye(3, dtype=torch.bool)
         (x.clamp(min=0), x, "1 of 6 entries differs, at [0, 1]: expected -2, got 0"),
         (x.clamp(max=3), x, "3 of 6 entries differ, the first at [1, 0]: expected 4, got 3"),
         (x / x.clamp(min=0), x, "1 of 6 entries is infinite, at [0, 1]"),
-        (x.log(), x, "1 of 6 entries is NaN, at [0, 1]"),
+        (x.log(), x, "1 of 6 entries is NaN, at [0, 1]; 0 / 0 makes one, and so does a root or"),
+        (x + 0.001 * x**2, x, "got 1.001; all are near, within 0.7 % of the largest: a step, a ro"),
         (x > 0, x, "5 of 6 entries differ, the first at [0, 1]: expected -2, got False"),
         (x.half(), x, "expected float64, got float16, which keeps three digits at most"),
         (y > 4, (y <= 4).double(), "9 of 9 entries differ"),
@@ -62,7 +63,15 @@ EYES = torch.eye(3, dtype=torch.bool)
             torch.tensor([8_000_000, 1]),
             "expected 8000000, got 8000004",
         ),
-        (nn.Linear(1, 1), x, "got a Linear; did you mean to call it?"),
+        (x.sum, x, "got a function; did you mean to call it?"),
+        (((x, -x),), ((x, x),), "at position 0, 1: every entry has the wrong sign"),
+        ([[[1, 2]]], [[[1, 3]]], "at position 0, 0, 1: expected 3, got 2"),
+        (
+            {"the gradient of w": None},
+            {"the gradient of w": x, "the loss": 1},
+            "got None: no gradient arrives there; `.data`, `.detach()`, `.item()` and copies cut",
+        ),
+        ({"the kind": None}, {"the kind": "a pair"}, 'expected "a pair", got None; is a return m'),
         (np.array(["a", "b"]), np.ones(2), "expected float64, got <U1"),
         (x.to_sparse(), -x, "every entry has the wrong sign"),
         (x.to("meta"), x[:1], "expected shape (1, 3), got (2, 3)"),
@@ -70,6 +79,28 @@ EYES = torch.eye(3, dtype=torch.bool)
 )
 def test_differences(actual, expected, words):
     assert words in difference(actual, expected, lengths=frozenset({5, 6}))
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinity_is_compared_without_a_warning():
+    words = "2 of 2 entries differ, the first at [0]: expected inf, got 1"
+    assert difference(torch.tensor([1.0, 2.0]), torch.tensor([float("inf"), 1.0])) == words
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "sentence"),
+    [
+        (1, 8, "expected 8, got 1"),
+        (2.0, 1, "expected 1, got 2"),
+        (-3, 3, "expected 3, got -3: the sign is flipped"),
+        (0.5, 2, "expected 2, got 0.5, 0.25 times as much"),
+        (float("inf"), 2, "expected 2, got inf"),
+        (nn.Linear(1, 1), x, "expected a tensor of shape (2, 3), got a Linear"),
+    ],
+)
+def test_whole_sentences(actual, expected, sentence):
+    said = difference(actual, expected, lengths=frozenset({8}))
+    assert said == sentence
 
 
 @pytest.mark.parametrize(

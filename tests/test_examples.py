@@ -81,6 +81,12 @@ def test_the_line_can_be_pasted_and_fails_as_said():
     assert came.strip() == f"and gives   [[{given.item():.4g}]]"
 
 
+def test_rounding_makes_no_zero():
+    x = torch.tensor([0.04, -0.03, 0.0], dtype=torch.float64)
+    call, *_ = example(lambda x: x.relu() + 1, lambda x: (x >= 0) * x + (x >= 0), (x,))
+    assert call == "answer(torch.tensor([0.1, -0.1], dtype=torch.float64))"
+
+
 def test_a_mistake_that_needs_two_entries_gets_two():
     *_, given, wanted = example(lambda x: x.sum(0), lambda x: x[0], (matrices()[0],))
     assert fails(given, wanted) and len(given) == 1

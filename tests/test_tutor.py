@@ -113,7 +113,7 @@ def test_right_predictions(said, value):
         (True, "expected a number, got True or False"),
         ([2.0, 1.0], "expected a number, got a list with 2 entries"),
         (torch.tensor([2.0, 1.0]), "expected a number, got a tensor of shape (2,)"),
-        (ratio, "expected a number, got a function; did you mean to call it?"),
+        (ratio, "expected a number, got a function; did you mean to call it? a nudge."),
         (Halve, "expected a number, got the class Halve"),
     ],
 )
