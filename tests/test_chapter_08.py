@@ -70,7 +70,7 @@ RIGHT = [
     (
         "8.4",
         "start = w_rec.new_zeros(len(w_rec))\n"
-        "return torch.stack([read(s, w_in, [w_rec] * len(s), start) for s in sequences])",
+        "return torch.stack([read(s, w_in, w_rec, start) for s in sequences])",
     ),
     ("8.4", READ.replace("zeros(len", "zeros(1, len").replace("stack", "cat")),
 ]
