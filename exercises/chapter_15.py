@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.amp import GradScaler
 from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.utils import parameters_to_vector
 from torch.optim import Optimizer
 
 from exercises.differences import difference
@@ -163,15 +164,64 @@ def _raised_to_the_norm(
     scaler.update()
 
 
+def _one_by_one(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    for parameter in model.parameters():
+        nn.utils.clip_grad_norm_(parameter, max_norm)
+    scaler.step(optimizer)
+    scaler.update()
+
+
+def _divided_by_hand(
+    model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float
+) -> None:
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    for parameter in model.parameters():
+        parameter.grad /= scaler.get_scale()
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    scaler.step(optimizer)
+    scaler.update()
+
+
+def _stepped_twice(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    scaler.step(optimizer)
+    optimizer.step()
+    scaler.update()
+
+
+def _updated_if_fine(
+    model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float
+) -> None:
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    if nn.utils.clip_grad_norm_(model.parameters(), max_norm).isfinite():
+        scaler.step(optimizer)
+        scaler.update()
+
+
 class _Steep(nn.Module):
-    """A model whose output has the slope `slope` along its weights, which go through float16."""
+    """A model whose output has the slope `slope` along its weights, which go through float16.
+
+    They are two tensors, and an earlier step has left a gradient in both.
+    """
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(size))
+        self.weight = nn.Parameter(torch.zeros(size - 1))
+        self.bias = nn.Parameter(torch.zeros(1))
+        for parameter in self.parameters():
+            parameter.grad = torch.ones_like(parameter)
 
     def forward(self, slope: Tensor) -> Tensor:
-        return self.weight.half().float() @ slope
+        return torch.cat([self.weight, self.bias]).half().float() @ slope
 
 
 def _four_steps(answer: Any, slope: Tensor, max_norm: float, scale: float) -> dict[str, Any]:
@@ -180,15 +230,15 @@ def _four_steps(answer: Any, slope: Tensor, max_norm: float, scale: float) -> di
     It ends where something is off; if the first step has not moved anything, after the second.
     """
     model = _Steep(len(slope))
-    model.weight.grad = torch.ones_like(slope)  # left over from an earlier step
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     scaler, factor = GradScaler("cpu", init_scale=scale, growth_interval=1), scale
     found: dict[str, Any] = {}
     sizes = {"a tiny step": 2e-9, "a steep step": 1.0, "an overflow": 3e37, "one more step": 1.0}
     for name, size in sizes.items():
-        before = model.weight.detach().clone()
+        before = parameters_to_vector(model.parameters()).detach()
         answer(model, model(size * slope), optimizer, scaler, max_norm)
-        moved = (model.weight.detach() - before) / min(size, 1.0)
+        after = parameters_to_vector(model.parameters()).detach()
+        moved = (after - before) / min(size, 1.0)
         found[f"how far the weights move in {name}, by its size"] = moved
         found[f"the scaler's factor after {name}"] = scaler.get_scale()
         may_be_off = answer is not clipped_step and (name != "a tiny step" or bool(moved.any()))
@@ -603,7 +653,7 @@ EXERCISES = (
     Exercise(
         number="15.3",
         prompt=(
-            "**15.3 Modify.** This step was written for float16, and it makes three mistakes:\n\n"
+            "**15.3 Modify.** This step was written for float16, and it makes four mistakes:\n\n"
             "```python\n"
             "scaler.scale(loss).backward()\n"
             "nn.utils.clip_grad_norm_(model.parameters(), max_norm)\n"
@@ -665,6 +715,25 @@ EXERCISES = (
                 _by_value,
                 "you clip each entry by itself (`clip_grad_value_`); the question asks for the "
                 "norm of all of them together.",
+            ),
+            Wrong(
+                _one_by_one,
+                "you clip each parameter by itself; the norm is that of all gradients together, "
+                "and `clip_grad_norm_` takes `model.parameters()`, all of them.",
+            ),
+            Wrong(
+                _divided_by_hand,
+                "the gradient is divided twice, by you and by `scaler.step`, which knows nothing "
+                "of yours: let `scaler.unscale_(optimizer)` divide.",
+            ),
+            Wrong(
+                _stepped_twice,
+                "that is two steps: `scaler.step(optimizer)` calls `optimizer.step()` itself.",
+            ),
+            Wrong(
+                _updated_if_fine,
+                "after the overflow the factor stays as it was: `scaler.update()` belongs to "
+                "every step, for it is what halves the factor.",
             ),
             Wrong(
                 _updated_first,

@@ -1,10 +1,10 @@
 """Pictures of graphs: the real one that autograd recorded, and one written down by hand.
 
 Both are drawn in rows with the result on top. `draw_steps` is used from notebook 02 on, before
-autograd is known; `draw_graph` from notebook 03 on, where its walk is first done by hand, and
-`draw_values` there, for the engine that the reader builds. All can show numbers: values in black,
-and in orange the gradients that travel back from the result. `draw_pair`, from notebook 04, opens
-a single node; `draw_graphs`, from notebook 08, sets several graphs side by side.
+autograd is known; `draw_graph` from notebook 03 on, where a node is first asked for its parents,
+and `draw_values` there, for the engine that the reader builds. All can show numbers: values in
+black, and in orange the gradients that travel back from the result. `draw_pair`, from notebook
+04, opens a single node; `draw_graphs`, from notebook 08, sets several graphs side by side.
 """
 
 from collections import Counter
@@ -58,8 +58,8 @@ def graph_of(
 ) -> nx.MultiDiGraph:
     """Return the graph that `tensor.backward()` would walk, as a graph of networkx.
 
-    The walk along `next_functions` is the one of notebook 03. Nothing of the tensor's own graph is
-    changed or kept, and without `values` it may have been used by `backward` already.
+    The walk goes along `next_functions`, as notebook 03 names them. Nothing of the tensor's own
+    graph is changed or kept, and without `values` it may have been used by `backward` already.
 
     Args:
         tensor: what was computed.

@@ -53,12 +53,30 @@ for p in model.parameters():
 scaler.step(optimizer)
 scaler.update()
 """
+BY_GRAD = """
+parameters = list(model.parameters())
+for p, g in zip(parameters, torch.autograd.grad(scaler.scale(loss), parameters)):
+    p.grad = g
+scaler.unscale_(optimizer)
+nn.utils.clip_grad_norm_(parameters, max_norm)
+scaler.step(optimizer)
+scaler.update()
+"""
 CLIPPED_RIGHT = {
     "15.3": [
         CLIPPED,
         CLIPPED.replace("optimizer.zero", "model.zero"),
         CLIPPED.replace("zero_grad()", "zero_grad(set_to_none=False)"),
         BY_HAND,
+        BY_GRAD,
+        CLIPPED.replace(
+            "scaler.step(",
+            "if torch.isfinite(torch.cat([p.grad.view(-1) for p in "
+            "model.parameters()])).all():\n    optimizer.step(",
+        ).replace("(optimizer)\nscaler.up", "()\nscaler.up"),
+        CLIPPED.replace("scaler.unscale_(optimizer)\n", "").replace(
+            "max_norm)", "max_norm * scaler.get_scale())"
+        ),
     ]
 }
 CLIPPED_WRONG = [
@@ -84,6 +102,16 @@ CLIPPED_WRONG = [
             ("scaler.step(optimizer)\nscaler.update()", "scaler.update()\nscaler.step(optimizer)",
                 "once more; update last"),
             ("scaler.unscale_(optimizer)\n", "scaler.unscale_(optimizer)\n" * 2, "already been"),
+            ("nn.utils.clip_grad_norm_(model.parameters(), max_norm)",
+                "for p in model.parameters():\n    nn.utils.clip_grad_norm_(p, max_norm)",
+                "you clip each parameter by itself"),
+            ("scaler.unscale_(optimizer)",
+                "for p in model.parameters():\n    p.grad /= scaler.get_scale()",
+                "the gradient is divided twice"),
+            ("scaler.step(optimizer)", "optimizer.step()\nscaler.step(optimizer)", "two steps"),
+            ("nn.utils.clip_grad_norm_(model.parameters(), max_norm)",
+                "if not nn.utils.clip_grad_norm_(model.parameters(), max_norm).isfinite():\n"
+                "    return", "after the overflow the factor stays as it was"),
         )
     ),
     (
