@@ -496,6 +496,8 @@ def _left_behind(
     for parameter in () if is_new else model.parameters():  # left over from an earlier step
         parameter.grad = torch.ones_like(parameter)
     result = _knowing_none(answer, model, images, labels, size)
+    asks = images.requires_grad
+    images.requires_grad_(False)
     if not _is_filled(model) and _holds_a_tensor(result):
         return {"the gradient": "in what comes back, not in `.grad`"}
     if model.weight.grad is None:
@@ -509,6 +511,7 @@ def _left_behind(
         "the weights": "as before" if is_same else "changed",
         "the model's mode": "training" if model.training else "eval",
         "what trains": [name for name, p in model.named_parameters() if p.requires_grad],
+        "the images": "they want a gradient now" if asks else "as before",
     }
 
 

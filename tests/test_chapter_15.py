@@ -208,6 +208,12 @@ WRONG = [
     ),
     ("15.4", f"{SPLIT}({LOSS} * len(part) / len(images)).backward()", "the old gradient is still"),
     ("15.4", f"model.zero_grad()\n{SPLIT}{LOSS}.backward()", "you add up the parts' means"),
+    (
+        "15.4",
+        f"model.zero_grad()\nimages.requires_grad_()\n"
+        f"{SPLIT}({LOSS} * len(part) / len(images)).backward()",
+        "they want a gradient now",
+    ),
     ("15.4", f"model.zero_grad()\n{SPLIT}({LOSS} * size / len(images)).backward()", "with `size`"),
     (
         "15.4",
