@@ -496,18 +496,25 @@ def _left_behind(
     for parameter in () if is_new else model.parameters():  # left over from an earlier step
         parameter.grad = torch.ones_like(parameter)
     result = _knowing_none(answer, model, images, labels, size)
-    asks = images.requires_grad
-    images.requires_grad_(False)
     if not _is_filled(model) and _holds_a_tensor(result):
         return {"the gradient": "in what comes back, not in `.grad`"}
     if model.weight.grad is None:
         return {"the gradient": "None"}
-    is_same = torch.equal(model.weight, weight) and torch.equal(model.bias, weight[0])
     return {
         "the gradient": model.weight.grad,
         "the gradient of the bias": model.bias.grad,
         "the pictures that went through the model at once": _within(size, model.largest),
         "the pictures that graphs keep alive": _within(size, model.most),
+        **_state(model, weight, images),
+    }
+
+
+def _state(model: _Counting, weight: Tensor, images: Tensor) -> dict[str, Any]:
+    """Return what an answer should have left as it was, and put the images back."""
+    is_same = torch.equal(model.weight, weight) and torch.equal(model.bias, weight[0])
+    asks = images.requires_grad
+    images.requires_grad_(False)
+    return {
         "the weights": "as before" if is_same else "changed",
         "the model's mode": "training" if model.training else "eval",
         "what trains": [name for name, p in model.named_parameters() if p.requires_grad],
