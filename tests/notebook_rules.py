@@ -587,7 +587,7 @@ OPPONENT = re.compile(
     r"\b(?:some|many|old|older|study|lecture|the same) notes\b|\bsets? of notes\b"
     r"|\bnotes (?:say|write|claim|go on|ran|give|written|that (?:say|write|this|ran))\b"
     r"|\bour source\b|\bit is said\b|\bis said to\b"
-    r"|\bsome (?:study |text)?(?:books|authors|people|tutorials|texts)\b",
+    r"|\b(?:some|many|old|older) (?:study |text)?(?:books|authors|people|tutorials|texts)\b",
     re.IGNORECASE,
 )
 

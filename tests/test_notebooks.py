@@ -333,6 +333,7 @@ BAD: list[tuple[Rule, Callable[[NotebookNode], object]]] = [
     (rules.names_to_take_along, names_with("To read on: [a]", "[a]")),
     (rules.names_to_take_along, names_with("https://c.org", "02_b.ipynb")),
     (rules.no_anonymous_opponent, put(TEXT, source="Some\nnotes say it.")),
+    (rules.no_anonymous_opponent, put(TEXT, source="Old tutorials wrap it.")),
     (rules.no_anonymous_opponent, put(CHECK, source="# as our source does\nassert x")),
     (rules.file_is_small, put(TEXT, source="x" * (rules.MAX_BYTES + 1))),
     (rules.format_is_valid, put(CHECK, outputs=[nbformat.from_dict({"output_type": "?"})])),
