@@ -206,7 +206,8 @@ class _Batches:
 def _bar(loader: Loader, title: str | None) -> Iterable[Any]:
     """A progress bar on stdout like the report, gone without a trace when the epoch ends."""
     options: dict[str, Any] = {"leave": False, "dynamic_ncols": True, "disable": title is None}
-    return tqdm(loader, title, file=Forgiving(sys.stdout), **options)
+    with _ctrl_c_waits():  # half built, it would print a traceback of its own
+        return tqdm(loader, title, file=Forgiving(sys.stdout), **options)
 
 
 class _Tally:

@@ -1,6 +1,7 @@
 """helpers.training against a plain loop in PyTorch; stopped by Ctrl-C at any moment."""
 
 import copy
+import gc
 import math
 import os
 import random
@@ -20,6 +21,7 @@ from processes import result_of, started
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 from torch.utils.data import BatchSampler, DataLoader, DistributedSampler, TensorDataset
+from tqdm import tqdm
 
 from helpers.batches import BatchLoader
 from helpers.checkpoints import load_checkpoint
@@ -367,6 +369,23 @@ def test_a_real_ctrl_c_from_outside(tmp_path):
     kept = output.read_text().splitlines()[-1].split()
     assert kept[0] == "kept" and int(kept[1]) >= 1 and kept[2:] == ["True", "True"]
     assert "Traceback" not in errors.read_text()
+
+
+def test_ctrl_c_while_the_progress_bar_is_built(monkeypatch, ctrl_c_arrives):
+    complaints = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    find_place = tqdm._get_free_pos  # in the middle of its constructor
+
+    def pressed(instance):
+        signal.raise_signal(signal.SIGINT)
+        return find_place(instance)
+
+    monkeypatch.setattr(tqdm, "_get_free_pos", staticmethod(pressed))
+    model = make_model()
+    history = fit(model, make_loader(), optimizer=sgd(model), epochs=5)
+    gc.collect()
+    assert history.interrupted and history.epochs == 0
+    assert not complaints
 
 
 class PressesWhileItIsSaved(nn.Linear):
