@@ -19,8 +19,8 @@ def _normal(generator: Generator, *shape: int) -> Tensor:
 
 
 def factor_for_twice_the_batch() -> float:
-    """Return how much longer grad_w2 is with 1280 samples than with 640."""
-    x, y = torch.randn(1280, 1000).double(), torch.randn(1280, 10).double()
+    """Return how much longer grad_w2 is with 2000 samples than with 1000."""
+    x, y = torch.randn(2000, 1000).double(), torch.randn(2000, 10).double()
     w1, w2 = torch.randn(1000, 100).double(), torch.randn(100, 10).double()
 
     def norm_of_grad_w2(num_samples: int) -> Tensor:
@@ -28,7 +28,7 @@ def factor_for_twice_the_batch() -> float:
         grad_y_pred = 2 * (h_relu @ w2 - y[:num_samples])
         return (h_relu.T @ grad_y_pred).norm()
 
-    return (norm_of_grad_w2(1280) / norm_of_grad_w2(640)).item()
+    return (norm_of_grad_w2(2000) / norm_of_grad_w2(1000)).item()
 
 
 # 2.2 ---------------------------------------------------------------------------------------------
@@ -358,7 +358,7 @@ EXERCISES = (
     Exercise(
         number="2.1",
         prompt=(
-            "**2.1 Predict.** Double the batch, from 640 to 1280 samples, with the same weights "
+            "**2.1 Predict.** Double the batch, from 1000 to 2000 samples, with the same weights "
             "and more of the same kind of data. By what factor does the norm of `grad_w2` grow? "
             "Answer to one significant digit, before you compute anything."
         ),
@@ -408,7 +408,7 @@ EXERCISES = (
             *wrongs(
                 "that is a number of samples; asked for is a quotient: the new norm divided by the "
                 "old one.",
-                *(640, 1280, 64, 128),
+                *(1000, 2000, 64, 128),
             ),
             Wrong(
                 4.0,

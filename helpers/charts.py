@@ -158,6 +158,44 @@ def plot_slopes(
     return ax
 
 
+def plot_step(
+    loss_at: Callable[[float], float],
+    start: float,
+    slope: float,
+    end: float,
+    *,
+    xlabel: str,
+    title: str,
+) -> Axes:
+    """Draw a loss over one weight, its tangent at `start`, and one step from there to `end`.
+
+    Used in notebook 02.
+
+    Args:
+        loss_at: from the weight to the loss.
+        start: the weight before the step.
+        slope: the slope of the loss there.
+        end: the weight after the step.
+        xlabel: what the weight is called.
+        title: the picture's title.
+    """
+    ax, reach = _axes(None), 2 * abs(end - start)
+    weights = np.linspace(start - 1.5 * reach, start + reach / 2, 200)
+    ax.plot(weights, [loss_at(float(w)) for w in weights], color=COLORS[0], label="loss")
+    touching, loss = np.array([start - reach / 4, start + reach / 4]), loss_at(start)
+    tangent = {"color": COLORS[1], "linestyle": "--", "label": f"tangent, slope {slope:g}"}
+    ax.plot(touching, loss + slope * (touching - start), **tangent)
+    ax.plot([start, end], [loss, loss_at(end)], "o", color=COLORS[2])
+    arrow = {"arrowstyle": "->", "color": COLORS[2], "shrinkA": 5, "shrinkB": 5}
+    ax.annotate("", (end, loss_at(end)), (start, loss), arrowprops=arrow)
+    ax.annotate(f"{loss:g}", (start, loss), (8, -6), textcoords="offset points")
+    ax.annotate(f"{loss_at(end):.2g}", (end, loss_at(end)), (-26, 8), textcoords="offset points")
+    ax.set(title=title, xlabel=xlabel, ylabel="loss")
+    ax.legend(frameon=False, fontsize="small")
+    ax.grid(alpha=0.3)
+    return ax
+
+
 def plot_softmax(
     probabilities: Tensor, labels: Tensor, class_names: Sequence[str], *, title: str
 ) -> np.ndarray:

@@ -73,7 +73,7 @@ WRONG = [
     ("2.1", "'sqrt(2)'", "*random* directions"),
     ("2.1", "8**0.5", "more than two halves can do"),
     ("2.1", "3", "more than two halves can do"),
-    ("2.1", "1280", "that is a number of samples"),
+    ("2.1", "2000", "that is a number of samples"),
     ("2.1", "16", "16 is too large. The loss is a sum"),
     ("2.2", "return torch.where(h > 0, 1.0, slope)", "these are the local slopes"),
     ("2.2", "return torch.where(h > 0, 1.0, slope).to(grad)", "these are the local slopes"),

@@ -26,6 +26,7 @@ from helpers.charts import (
     plot_slopes,
     plot_softmax,
     plot_stacks,
+    plot_step,
     show_images,
 )
 from helpers.metrics import History
@@ -35,6 +36,17 @@ from helpers.metrics import History
 def close_figures():
     yield
     plt.close("all")
+
+
+def test_a_step_is_drawn_with_its_tangent():
+    ax = plot_step(lambda w: w * w, 3.0, 6.0, 2.0, xlabel="w", title="down")
+    loss, tangent, ends = ax.get_lines()
+    weights, losses = loss.get_data()
+    np.testing.assert_allclose(losses, weights**2)
+    (left, right), (low, high) = tangent.get_data()
+    assert (left + right) / 2 == 3 and (low + high) / 2 == 9
+    assert (high - low) / (right - left) == pytest.approx(6)
+    assert ends.get_xydata().tolist() == [[3, 9], [2, 4]]
 
 
 def drawn(ax):
