@@ -595,7 +595,7 @@ e.backward()
         number="3.3",
         prompt="""\
 **3.3 Modify.** Take the update out of our loop and make it a function for any list of weights.
-Each weight moves in place, by `learning_rate` times its gradient and downhill. It remains a leaf
+Each weight moves downhill, in place, by `learning_rate` times its gradient. It remains a leaf
 that requires a gradient, and has no gradient left afterwards (`None` or zeros).""",
         stub="""\
 def sgd_step(weights, learning_rate):
