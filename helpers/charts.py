@@ -1,6 +1,6 @@
 """Charts of what was measured: each function takes data, returns Axes, never touches a model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # a line); each with a dash of its own, so that a grey print still works. Where a colour says more
 # than which curve it is, it says in all notebooks: blue, what goes forward; vermilion, what comes
 # back (gradients, slopes); green, what is learned. Grey is what others are compared with.
+# In grids, maps and kernels of signed numbers, red is positive, blue negative, and white is 0.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 DASHES = ["-", "--", "-.", ":"]
 LOOKS: list[Any] = [{"color": c, "linestyle": DASHES[k % 4]} for k, c in enumerate(COLORS * 4)]
@@ -449,8 +450,61 @@ def plot_sizes(
     return grid[:, 0]
 
 
+def plot_shares(
+    totals: Mapping[str, Mapping[str, float]], *, accent: Collection[str], title: str
+) -> Axes:
+    """Draw what share of each total its parts have: a bar of full length for each, cut up.
+
+    Built in notebook 10, for LeNet's parameters and its work.
+
+    Args:
+        totals: from the name of a total to its parts, by name; the same parts in each.
+        accent: the parts that the picture is about, in blue; the others are grey.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no total, its parts have other names than the first one's, are
+            negative or add up to nothing.
+    """
+    names = list(next(iter(totals.values()), {}))
+    if any(list(parts) != names or not _can_be_shared(parts) for parts in totals.values()):
+        raise ValueError(f"totals must have the same parts, 0 or more and not all 0, got {totals}")
+    if not names:
+        raise ValueError("totals must hold at least one total with parts, got none")
+    ax = _axes(None, (6.4, 0.55 * len(totals) + 1.3))
+    lefts = np.zeros(len(totals))
+    for name, color in _in_blue_and_grey(names, accent).items():
+        shares = np.array([100 * parts[name] / sum(parts.values()) for parts in totals.values()])
+        bars = ax.barh(list(totals), shares, 0.6, lefts, color=color, edgecolor="white", label=name)
+        words = [f"{share:.0f} %" if share >= 5 else "" for share in shares]
+        ax.bar_label(bars, words, label_type="center", fontsize=8)
+        lefts += shares
+    ax.invert_yaxis()
+    ax.set(title=title, xlabel="share in per cent", xlim=(0, 100))
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    look: Any = {
+        "frameon": False,
+        "fontsize": 8,
+        "loc": "upper center",
+        "bbox_to_anchor": (0.5, -0.4),
+    }
+    ax.legend(ncols=len(names), **look)
+    return ax
+
+
 def _axes(ax: Axes | None, size: tuple[float, float] = (4.6, 3.2)) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
+def _can_be_shared(parts: Mapping[str, float]) -> bool:
+    """Tell whether numbers are 0 or more and have a sum to be shared."""
+    return all(part >= 0 for part in parts.values()) and 0 < sum(parts.values()) < np.inf
+
+
+def _in_blue_and_grey(names: Sequence[str], accent: Collection[str]) -> dict[str, str]:
+    """Return a colour for each name: blues for those that a picture is about, greys for others."""
+    blues, greys = cycle([COLORS[5], "#7FB7DD"]), cycle(["0.62", "0.74", "0.86"])
+    return {name: next(blues if name in accent else greys) for name in names}
 
 
 def _contours(

@@ -20,6 +20,7 @@ from helpers.charts import COLORS, DASHES
 FIRST, SECOND, MADE = COLORS[0], COLORS[5], COLORS[3]
 GRADIENT, PALE_GRADIENT = COLORS[1], "#F7D9C4"
 SIGNS = {"+": torch.add, "−": torch.sub}
+WINDOWS = COLORS[0], COLORS[4], COLORS[3]  # blue, amber, purple: which window is which
 FIELDS = {"sign": COLORS[6], "exponent": COLORS[4], "fraction": COLORS[5]}
 LIFE = {  # what a part of a model does in a training step, or what is kept of it
     "forward": COLORS[0],
@@ -313,8 +314,8 @@ def show_grids(
 ) -> Axes:
     """Show matrices beside each other, coloured by value, the small ones with their numbers.
 
-    Built in notebook 09. Positive numbers are orange and negative ones purple, the deeper the
-    larger; each grid has a scale of its own. Up to 8×8, the numbers stand in the cells.
+    Built in notebook 09. Positive numbers are red and negative ones blue, the deeper the larger;
+    each grid has a scale of its own. Up to 8×8, the numbers stand in the cells.
 
     Args:
         grids: from a name, written below, to a matrix.
@@ -337,6 +338,47 @@ def show_grids(
     return ax
 
 
+def show_maps(
+    maps: Mapping[str, Tensor], *, title: str, window: tuple[Size, Size] | None = None
+) -> np.ndarray:
+    """Show a grey photograph and what windows made of it, each with its name above.
+
+    Built in notebook 09. What has a negative number is shown in red (positive) and blue
+    (negative), on one scale for all; what has none, in grey from 0 to 1.
+
+    Args:
+        maps: from a name to a matrix.
+        title: the picture's title.
+        window: a corner (row and column) and a size (rows and columns) to frame in the first map;
+            in the others its place is marked, where its sum stands.
+
+    Returns:
+        The Axes, one a map, (N,).
+
+    Raises:
+        ValueError: there is no map, or one is not a matrix or is empty.
+    """
+    if not maps or any(m.ndim != 2 or 0 in m.shape for m in maps.values()):
+        shapes = {name: tuple(m.shape) for name, m in maps.items()}
+        raise ValueError(f"maps must hold at least one matrix with entries, got shapes {shapes}")
+    values = [m.detach().cpu().double().numpy() for m in maps.values()]
+    bound = 0.7 * max((np.abs(v).max() for v in values if v.min() < 0), default=1.0)
+    size = min(2.4 * len(values), 7.0)
+    tall = max(v.shape[0] / v.shape[1] for v in values) * size / len(values)
+    figure, grid = plt.subplots(
+        1, len(values), figsize=(size, tall + 0.7), layout="constrained", squeeze=False
+    )
+    figure.suptitle(title)
+    for ax, name, v in zip(grid[0], maps, values, strict=True):
+        signed: Any = {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound}
+        ax.imshow(v, **(signed if v.min() < 0 else {"cmap": "gray", "vmin": 0, "vmax": 1}))
+        ax.set_title(name, fontsize=9)
+        ax.set(xticks=[], yticks=[])
+    if window is not None:
+        _frame_window(grid[0], *window)
+    return grid[0]
+
+
 def draw_windows(
     size: int,
     kernel: int,
@@ -349,8 +391,9 @@ def draw_windows(
 ) -> Axes:
     """Draw which input cells feed an output cell of a convolution, for a few output cells.
 
-    Built in notebook 09. Each window is a frame and a dot in each cell that it reads, in the
-    colour of its output cell. Padding is dotted.
+    Built in notebook 10. Each window is a frame and a dot in each cell that it reads, in the
+    colour of its output cell; a cell that several windows read has a dot within a dot. Padding is
+    dotted.
 
     Args:
         size: rows and columns of the input.
@@ -380,7 +423,7 @@ def draw_windows(
     for number, (row, column) in enumerate(chosen):
         corner = column * stride - padding, row * stride - padding
         _draw_window(ax, corner, span, dilation, number)
-    inks = dict(zip(chosen, COLORS, strict=False))
+    inks = dict(zip(chosen, WINDOWS, strict=False))
     for row, column in np.ndindex(out, out):
         place = gap + column, (size - out) / 2 + row
         _draw_cell(ax, *place, inks.get((row, column), "white"))
@@ -395,7 +438,7 @@ def draw_channels(
 ) -> Axes:
     """Draw which input channels an output channel listens to, once for each number of groups.
 
-    Built in notebook 09. A line is one kernel; the colours are the groups.
+    Built in notebook 10. A line is one kernel; the colours are the groups.
 
     Args:
         in_channels: how many channels come in.
@@ -416,6 +459,34 @@ def draw_channels(
         kernels = in_channels * out_channels // count
         words = f"{count} group{'s' * (count > 1)}\n{kernels} kernels"
         ax.text(left + 1.5, tallest + 0.1, words, ha="center", va="top", fontsize=9)
+    return ax
+
+
+def draw_reach(stacks: Mapping[str, Sequence[tuple[int, int, int]]], *, title: str) -> Axes:
+    """Draw, along one line of pixels, all that a single number sees, layer below layer.
+
+    Built in notebook 10. The number is on top and the picture at the bottom; a line leads from each
+    cell to the cells that its window reads.
+
+    Args:
+        stacks: from a name to layers, (kernel, stride, dilation), that next to the picture first.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no stack, or one that has no layers or a number below 1.
+    """
+    if not stacks or any(not layers or min(map(min, layers)) < 1 for layers in stacks.values()):
+        raise ValueError(f"stacks must hold layers of whole numbers from 1 on, got {dict(stacks)}")
+    seen = [_seen_by_one(layers) for layers in stacks.values()]
+    rooms = [max(max(rows[-1]) + 2.5, 6) for rows in seen]
+    tallest = 2.4 * max(map(len, seen))
+    ax, _ = _canvas((-0.75, sum(rooms) - 0.75), (-0.3, tallest + 0.3), title)
+    for panel, (name, rows) in enumerate(zip(stacks, seen, strict=True)):
+        left, wide = sum(rooms[:panel]), max(rows[-1]) + 1.0
+        _draw_tree(ax, rows, stacks[name], (left, tallest - 2.4 * len(rows)))
+        words = f"{name}\nsees {len(rows[-1])} pixels of the row"
+        look: Any = {"ha": "center", "va": "top", "fontsize": 9}
+        ax.text(left + wide / 2, tallest - 1.1, words, **look)
     return ax
 
 
@@ -775,13 +846,22 @@ def _draw_copies(
         _write(ax, x, y, f"{values[row, column].item():.4g}", cell, ink)
 
 
+def _frame_window(axes: Sequence[Axes], corner: Size, size: Size) -> None:
+    """Frame a window in the first Axes, and ring the place of its sum in the others."""
+    (top, left), (rows, columns) = corner, size
+    look: Any = {"fill": False, "edgecolor": COLORS[4], "linewidth": 2}
+    axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), columns, rows, **look))
+    for ax in axes[1:]:
+        ax.plot(left, top, "o", markersize=9, markerfacecolor="none", markeredgecolor=COLORS[4])
+
+
 def _draw_grid(ax: Axes, values: np.ndarray, corner: Point, cell: float) -> None:
     """Draw one matrix; its numbers as well if it is small."""
     (left, top), (rows, columns) = corner, values.shape
     small = max(rows, columns) <= 8
     bound = (2.0 if small else 1.2) * float(np.abs(values).max()) or 1.0  # pale under letters
     edges = np.arange(columns + 1) + left, np.arange(rows + 1) + top
-    mesh = ax.pcolormesh(*edges, values, cmap="PuOr_r", vmin=-bound, vmax=bound)
+    mesh = ax.pcolormesh(*edges, values, cmap="RdBu_r", vmin=-bound, vmax=bound)
     mesh.set(edgecolor="#b0b0b0" if small else "face", linewidth=0.6 if small else 0)
     frame = Rectangle(corner, columns, rows, fill=False, edgecolor="#888888", linewidth=0.8)
     ax.add_patch(frame)
@@ -810,16 +890,21 @@ def _draw_input(ax: Axes, size: int, padding: int) -> None:
 
 
 def _draw_window(ax: Axes, corner: Point, span: int, dilation: int, number: int) -> None:
-    """Frame one window and put a dot into each cell that it reads."""
+    """Frame one window and put a dot into each cell that it reads, within those of the others."""
     left, top = corner
-    inset, shift = 0.05 + 0.05 * number, 0.2 * (number - 1)
+    inset = 0.05 + 0.05 * number
     side = span - 2 * inset
     frame = Rectangle((left + inset, top + inset), side, side, fill=False, linewidth=2)
-    frame.set(edgecolor=COLORS[number], linestyle=DASHES[number])
+    frame.set(edgecolor=WINDOWS[number], linestyle=DASHES[number])
     ax.add_patch(frame)
-    steps = np.arange(0, span, dilation) + 0.5 + shift
+    steps = np.arange(0, span, dilation) + 0.5
     columns, rows = np.meshgrid(left + steps, top + steps)
-    ax.plot(columns.ravel(), rows.ravel(), "o", color=COLORS[number], markersize=4)
+    look: Any = {
+        "color": WINDOWS[number],
+        "markersize": 12 - 4 * number,
+        "markeredgecolor": "white",
+    }
+    ax.plot(columns.ravel(), rows.ravel(), "o", zorder=3, **look)
 
 
 def _draw_kernels(ax: Axes, left: float, channels: Size, groups: int) -> None:
@@ -833,6 +918,37 @@ def _draw_kernels(ax: Axes, left: float, channels: Size, groups: int) -> None:
         if group == row * groups // channels[1]:
             line = [left + 0.8, left + 2.2], [k + 0.4, row + 0.4]
             ax.plot(*line, color=COLORS[group % len(COLORS)], lw=1.5)
+
+
+def _seen_by_one(layers: Sequence[tuple[int, int, int]]) -> list[list[int]]:
+    """Return which cells one number sees: of its own map, of the one below, ..., of the picture."""
+    rows = [[0]]
+    for kernel, stride, dilation in reversed(layers):
+        above = rows[-1]
+        rows.append(sorted({i * stride + j * dilation for i in above for j in range(kernel)}))
+    return rows
+
+
+def _draw_tree(
+    ax: Axes, rows: list[list[int]], layers: Sequence[tuple[int, int, int]], corner: Point
+) -> None:
+    """Draw the cells of each map, as far apart as they lie in the picture, and what they read."""
+    jumps, shifts = [1], [0.0]
+    for kernel, stride, dilation in layers:
+        shifts.append(shifts[-1] + (kernel - 1) * dilation * jumps[-1] / 2)
+        jumps.append(jumps[-1] * stride)
+    for depth, cells in enumerate(rows):
+        level, y = len(layers) - depth, corner[1] + 2.4 * depth
+        x = {i: corner[0] + shifts[level] + i * jumps[level] for i in range(max(cells) + 1)}
+        for i, place in x.items():
+            _draw_cell(ax, place, y, FIRST if i in cells else "white")
+        if level:
+            kernel, stride, dilation = layers[level - 1]
+            below = corner[0] + shifts[level - 1]
+            for i, j in np.ndindex(max(cells) + 1, kernel):
+                end = below + (i * stride + j * dilation) * jumps[level - 1]
+                line = [x[i] + 0.5, end + 0.5], [y + 1, y + 2.4]
+                ax.plot(*line, color="0.6", lw=0.8 * (i in cells), zorder=0)
 
 
 def _fields(info: torch.finfo) -> list[str]:
