@@ -482,13 +482,8 @@ def plot_shares(
     ax.invert_yaxis()
     ax.set(title=title, xlabel="share in per cent", xlim=(0, 100))
     ax.spines[["top", "right", "left"]].set_visible(False)
-    look: Any = {
-        "frameon": False,
-        "fontsize": 8,
-        "loc": "upper center",
-        "bbox_to_anchor": (0.5, -0.4),
-    }
-    ax.legend(ncols=len(names), **look)
+    look: Any = {"frameon": False, "fontsize": 8, "ncols": len(names)}
+    ax.get_figure(root=True).legend(loc="outside lower center", **look)
     return ax
 
 

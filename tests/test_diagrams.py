@@ -26,11 +26,13 @@ from helpers.diagrams import (
     draw_outer_products,
     draw_picks,
     draw_product,
+    draw_reach,
     draw_samples,
     draw_sum,
     draw_windows,
     draw_zoom,
     show_grids,
+    show_maps,
     show_photos,
 )
 
@@ -297,6 +299,25 @@ def test_show_grids_refuses_what_is_no_matrix(grids, signs, message):
         show_grids(grids, title="no", signs=signs)
 
 
+def test_show_maps_keeps_grey_and_signed_apart_and_shows_where_the_window_stands():
+    """One scale for all signed maps: their strengths compare. White is 0."""
+    maps = {"photo": torch.rand(9, 7), "weak": torch.eye(7) - 0.5, "strong": 4 * torch.eye(7) - 3}
+    axes = show_maps(maps, title="Three", window=((2, 3), (3, 4)))
+    assert [ax.get_title() for ax in axes] == list(maps)
+    photo, weak, strong = (ax.images[0] for ax in axes)
+    assert photo.get_clim() == (0, 1) and photo.get_cmap().name == "gray"
+    assert weak.get_clim() == strong.get_clim() == (-strong.get_clim()[1], strong.get_clim()[1])
+    frame = axes[0].patches[0]
+    assert (*frame.get_xy(), frame.get_width(), frame.get_height()) == (2.5, 1.5, 4, 3)
+    assert [ax.lines[0].get_xydata().tolist() for ax in axes[1:]] == [[[3, 2]]] * 2
+
+
+@pytest.mark.parametrize("maps", [{}, {"a": torch.ones(3)}, {"a": torch.ones(0, 2)}])
+def test_show_maps_refuses_what_is_no_matrix(maps):
+    with pytest.raises(ValueError, match="at least one matrix"):
+        show_maps(maps, title="no")
+
+
 def dots_of(ax):
     """The input cells, (row, column), that each window reads."""
     return [
@@ -343,6 +364,31 @@ def test_draw_windows_takes_its_cells_and_draws_each_once():
 def test_draw_windows_refuses_what_does_not_fit(arguments, message):
     with pytest.raises(ValueError, match=message):
         draw_windows(**arguments, title="no")
+
+
+@pytest.mark.parametrize(
+    "layers", [[(3, 1, 1)] * 3, [(3, 1, 1), (3, 1, 2)], [(5, 1, 1), (2, 2, 1)]]
+)
+def test_draw_reach_colours_the_pixels_that_get_a_gradient(layers):
+    net = torch.nn.Sequential(
+        *(torch.nn.Conv1d(1, 1, k, stride=s, dilation=d, bias=False) for k, s, d in layers)
+    )
+    for weight in net.parameters():
+        torch.nn.init.ones_(weight)
+    x = torch.zeros(1, 1, 20, requires_grad=True)
+    net(x)[0, 0, 0].backward()
+    read = x.grad[0, 0].nonzero().flatten().tolist()
+    ax = draw_reach({"stack": layers}, title="Reach")
+    lowest = max(patch.get_y() for patch in ax.patches)
+    cells = [p for p in ax.patches if p.get_y() == lowest]
+    blue = [n for n, p in enumerate(cells) if p.get_facecolor()[:3] != (1, 1, 1)]
+    assert blue == read and ax.texts[0].get_text() == f"stack\nsees {len(read)} pixels of the row"
+
+
+@pytest.mark.parametrize("stacks", [{}, {"a": []}, {"a": [(3, 0, 1)]}])
+def test_draw_reach_refuses_what_is_no_stack(stacks):
+    with pytest.raises(ValueError, match="layers of whole numbers from 1 on"):
+        draw_reach(stacks, title="no")
 
 
 def test_draw_channels_draws_one_line_a_kernel():
