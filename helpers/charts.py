@@ -483,7 +483,7 @@ def plot_shares(
     ax.set(title=title, xlabel="share in per cent", xlim=(0, 100))
     ax.spines[["top", "right", "left"]].set_visible(False)
     look: Any = {"frameon": False, "fontsize": 8, "ncols": len(names)}
-    ax.get_figure(root=True).legend(loc="outside lower center", **look)
+    plt.gcf().legend(loc="outside lower center", **look)
     return ax
 
 

@@ -22,6 +22,7 @@ from helpers.charts import (
     plot_history,
     plot_losses,
     plot_paths,
+    plot_shares,
     plot_sizes,
     plot_slopes,
     plot_softmax,
@@ -301,6 +302,31 @@ def test_plot_stacks_draws_the_pieces_end_to_end_and_says_their_sum():
 def test_plot_stacks_refuses_what_is_no_stack(stacks):
     with pytest.raises(ValueError, match="finite numbers, 0 or more"):
         plot_stacks(stacks, title="", xlabel="")
+    assert not plt.get_fignums()
+
+
+def test_plot_shares_cuts_each_bar_by_its_own_total():
+    totals = {"numbers": {"a": 1, "b": 3}, "work": {"a": 90, "b": 10}}
+    ax = plot_shares(totals, accent=["a"], title="Few, used often")
+    assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [
+        (0, 25),
+        (0, 90),
+        (25, 75),
+        (90, 10),
+    ]
+    assert [text.get_text() for text in ax.texts] == ["25 %", "90 %", "75 %", "10 %"]
+    accented, other = ax.patches[0].get_facecolor(), ax.patches[2].get_facecolor()
+    assert accented[2] > accented[0] and other[0] == other[2]  # blue, and grey
+    (legend,) = ax.get_figure().legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "totals", [{}, {"n": {}}, {"n": {"a": -1}}, {"n": {"a": 0}}, {"n": {"a": 1}, "w": {"b": 1}}]
+)
+def test_plot_shares_refuses_what_cannot_be_shared(totals):
+    with pytest.raises(ValueError, match="totals must"):
+        plot_shares(totals, accent=[], title="")
     assert not plt.get_fignums()
 
 

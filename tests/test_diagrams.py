@@ -19,11 +19,13 @@ from helpers.diagrams import (
     draw_broadcast,
     draw_channels,
     draw_formats,
+    draw_lanes,
     draw_lifetimes,
     draw_means,
     draw_memory,
     draw_modules,
     draw_outer_products,
+    draw_owners,
     draw_picks,
     draw_product,
     draw_reach,
@@ -503,6 +505,46 @@ def test_draw_lifetimes_keeps_each_part_until_its_backward():
 def test_draw_lifetimes_refuses_a_part_that_is_none():
     with pytest.raises(ValueError, match=r"some of \['a'\], got \['b'\]"):
         draw_lifetimes(["a"], ["b"], title="")
+    assert not plt.get_fignums()
+
+
+def test_draw_lanes_says_once_what_happens_when_and_what_lightning_spares():
+    lanes = {"file": [("whole", 0, 4), ("half", 4, 9)], "aside": [("whole", 0, 9)]}
+    ax = draw_lanes(lanes, title="Two ways", strike=5)
+    assert [bar[1:3] for bar in spans(ax)] == [(0, 4), (4, 9), (0, 9), (5, 9)]  # the last is pale
+    assert [text.get_text() for text in ax.texts] == ["whole", "half", "whole"]
+    first, second, third, _ = ax.patches
+    assert first.get_facecolor() == third.get_facecolor() != second.get_facecolor()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["file", "aside"]
+
+
+def test_draw_lanes_explains_below_what_no_bar_has_room_for():
+    ax = draw_lanes({"GPU": [("a long story", 0, 0.01), ("busy", 1, 9)]}, title="")
+    (legend,) = ax.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a long story"]
+
+
+@pytest.mark.parametrize("lanes", [{}, {"a": []}, {"a": [("back", 2, 1)]}])
+def test_draw_lanes_refuses_what_no_clock_shows(lanes):
+    with pytest.raises(ValueError, match="lanes must hold"):
+        draw_lanes(lanes, title="")
+    assert not plt.get_fignums()
+
+
+def test_draw_owners_has_a_box_each_and_a_way_into_the_file():
+    owners = {"model": ["weights"], "loader": ["seed 0", "epoch 3"]}
+    ax = draw_owners(owners, ways=["state_dict()"] * 2, file="run.pt", title="Two owners")
+    for each in "model", "loader", "weights", "seed 0\nepoch 3", "run.pt":
+        assert [text.get_text() for text in ax.texts].count(each) == 1
+    boxes = [to_hex(box.get_edgecolor()) for box in ax.patches]
+    kinds = "parameter", "buffer", "module"
+    assert boxes == [to_hex(TILES[kind]["edgecolor"]) for kind in kinds]
+
+
+@pytest.mark.parametrize("owners", [{}, {"model": ["weights"]}])
+def test_draw_owners_refuses_an_owner_without_a_way(owners):
+    with pytest.raises(ValueError, match="one for each of"):
+        draw_owners(owners, ways=["a", "b"], file="", title="")
     assert not plt.get_fignums()
 
 
