@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -41,6 +42,8 @@ WORDS, SPACE, PAGE = 0.22, 0.09, 7.0  # inches: a line of words, a gap, the whol
 
 Size = tuple[int, int]  # rows and columns, or the row and the column of one cell
 Point = tuple[float, float]  # x and y, in cells; y grows downwards
+Span = tuple[str, float, float]  # what happens, when it begins and when it ends
+LANES = [COLORS[5], "0.85", COLORS[0], "0.65"]  # for what happens in time, in this order
 
 
 def draw_zoom(photo: Tensor, corner: Size, size: Size, *, title: str) -> np.ndarray:
@@ -680,6 +683,117 @@ def draw_modules(*models: nn.Module, title: str) -> Axes:
     keys = [Rectangle((0, 0), 1, 1, **look) for look in looks.values()]
     place: Any = {"loc": "outside lower center", "ncol": len(looks), "fontsize": 8}
     figure.legend(keys, list(looks), frameon=False, handlelength=1.2, **place)
+    return ax
+
+
+def draw_lanes(
+    lanes: Mapping[str, Sequence[Span]],
+    *,
+    title: str,
+    xlabel: str = "time",
+    strike: float | None = None,
+) -> Axes:
+    """Draw what happens side by side in time: one lane for each name, from top to bottom.
+
+    Built in notebook 13, for two ways to write a file; notebook 14 draws Python and a GPU so.
+    The same words have the same colour; they stand in their bar, or below if none has room.
+
+    Args:
+        lanes: from a name to what happens there: words, start and end.
+        title: the picture's title.
+        xlabel: what runs to the right.
+        strike: when lightning strikes, if it does; what was to come after it is pale.
+
+    Raises:
+        ValueError: nothing happens, or something ends before it starts.
+    """
+    spans = [span for lane in lanes.values() for span in lane]
+    if not spans or any(end < start for _, start, end in spans):
+        raise ValueError(f"lanes must hold spans that end after they start, got {dict(lanes)}")
+    inks = dict(zip(dict.fromkeys(words for words, _, _ in spans), cycle(LANES), strict=False))
+    first, last = min(start for _, start, _ in spans), max(end for _, _, end in spans)
+    _, ax = plt.subplots(figsize=(7.0, 0.5 * len(lanes) + 1.1), layout="constrained")
+    ax.set(title=title, xlabel=xlabel, xlim=(first, last), ylim=(len(lanes) - 0.5, -0.5))
+    for row, (words, start, end) in ((r, s) for r, lane in enumerate(lanes.values()) for s in lane):
+        ax.barh(row, end - start, 0.7, start, color=inks[words], edgecolor="white", linewidth=0.5)
+    written = _write_spans(ax, lanes, 5.0 / ((last - first) or 1.0))
+    _name_lanes(ax, lanes, {words: ink for words, ink in inks.items() if words not in written})
+    if strike is not None:
+        _strike(ax, strike, last)
+    return ax
+
+
+def _write_spans(ax: Axes, lanes: Mapping[str, Sequence[Span]], inches: float) -> set[str]:
+    """Write words into the bars that have room, at so many inches a unit; return which were."""
+    written = set()
+    for row, lane in enumerate(lanes.values()):
+        for words, start, end in lane:
+            wide = text_to_path.get_text_width_height_descent(words, TILE_FONT, False)[0] / 72
+            if wide < (end - start) * inches:
+                ax.text((start + end) / 2, row, words, ha="center", va="center", fontsize=8)
+                written.add(words)
+    return written
+
+
+def _name_lanes(ax: Axes, lanes: Mapping[str, Any], keys: Mapping[str, str]) -> None:
+    """Write the names of the lanes beside them, and below what no bar had room to say."""
+    ax.set_yticks(range(len(lanes)), list(lanes), fontsize=9)
+    ax.tick_params(axis="y", length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    if keys:
+        handles = [Rectangle((0, 0), 1, 1, color=ink, label=words) for words, ink in keys.items()]
+        look: Any = {"loc": "outside lower center", "ncol": len(keys), "fontsize": 8}
+        ax.figure.legend(handles=handles, frameon=False, **look)
+    else:
+        ax.set_xticks([])
+
+
+def _strike(ax: Axes, when: float, last: float) -> None:
+    """Let lightning strike: a bolt on top, a line down, and pale what would have come after."""
+    bottom, top = ax.get_ylim()
+    ax.axvspan(when, last, color="white", alpha=0.7, linewidth=0, zorder=3)
+    ax.axvline(when, color="black", lw=1, ls="--", zorder=4)
+    bolt = [(0.1, 1), (-0.35, -0.1), (-0.02, 0.0), (-0.2, -1), (0.35, 0.25), (0.05, 0.15)]
+    look: Any = {"marker": bolt, "markersize": 22, "color": COLORS[4], "clip_on": False}
+    ax.plot([when], [top], markeredgecolor="black", zorder=5, **look)
+    ax.set_ylim(bottom, top)
+    ax.set_title(ax.get_title(), pad=14)
+
+
+def draw_owners(
+    owners: Mapping[str, Sequence[str]], *, ways: Sequence[str], file: str, title: str
+) -> Axes:
+    """Draw who owns what a training needs, and how each of them gets into one file.
+
+    Built in notebook 13. An owner is a box with its name and what it remembers; what is learned is
+    green.
+
+    Args:
+        owners: from an owner's name to lines of what it remembers; the first is the model.
+        ways: for each owner, the call that gives its state.
+        file: the name of the file.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there are no owners, or other than one way for each.
+    """
+    if not owners or len(ways) != len(owners):
+        raise ValueError(f"ways must be one for each of {list(owners)}, got {list(ways)}")
+    tall, count = 0.3 + 0.17 * max(map(len, owners.values())), len(owners)
+    _, ax = plt.subplots(figsize=(PAGE, tall + 1.4), layout="constrained")
+    ax.set(xlim=(0, count), ylim=(tall + 0.95, 0), title=title)
+    ax.axis("off")
+    for n, ((name, lines), way) in enumerate(zip(owners.items(), ways, strict=True)):
+        look = TILES["parameter" if n == 0 else "buffer"]
+        ax.add_patch(Rectangle((n + 0.04, 0.02), 0.92, tall, **look))
+        ax.text(n + 0.5, 0.14, name, ha="center", va="center", fontsize=9, weight="bold")
+        below: Any = {"ha": "center", "va": "top", "fontsize": 7.5, "linespacing": 1.4}
+        ax.text(n + 0.5, 0.28, "\n".join(lines), **below)
+        _arrow(ax, (n + 0.5, tall + 0.04), (n + 0.5, tall + 0.55))
+        pale: Any = {"fontsize": 7, "color": "0.3", "backgroundcolor": "white"}
+        ax.text(n + 0.5, tall + 0.26, way, ha="center", va="center", **pale)
+    ax.add_patch(Rectangle((0.04, tall + 0.57), count - 0.08, 0.33, **TILES["module"]))
+    ax.text(count / 2, tall + 0.735, file, ha="center", va="center", fontsize=9, weight="bold")
     return ax
 
 

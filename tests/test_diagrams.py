@@ -511,7 +511,8 @@ def test_draw_lifetimes_refuses_a_part_that_is_none():
 def test_draw_lanes_says_once_what_happens_when_and_what_lightning_spares():
     lanes = {"file": [("whole", 0, 4), ("half", 4, 9)], "aside": [("whole", 0, 9)]}
     ax = draw_lanes(lanes, title="Two ways", strike=5)
-    assert [bar[1:3] for bar in spans(ax)] == [(0, 4), (4, 9), (0, 9), (5, 9)]  # the last is pale
+    spared = [(0, 4), (0, 9), (4, 9), (5, 9)]  # the last one makes pale what is behind it
+    assert [bar[1:3] for bar in spans(ax)] == spared
     assert [text.get_text() for text in ax.texts] == ["whole", "half", "whole"]
     first, second, third, _ = ax.patches
     assert first.get_facecolor() == third.get_facecolor() != second.get_facecolor()
