@@ -374,6 +374,41 @@ def plot_filters(weights: Tensor, *, title: str, columns: int = 8) -> np.ndarray
     return axes
 
 
+def plot_answers(kernels: Tensor, image: Tensor, maps: Tensor, *, title: str) -> np.ndarray:
+    """Draw convolution kernels, and below each of them the map that it makes of one picture.
+
+    Built in notebook 11. Kernels are red where positive and blue where negative, on one scale;
+    each map is as dark as its numbers are large, and white at 0.
+
+    Args:
+        kernels: (C, 1, kH, kW).
+        image: (1, H, W).
+        maps: (C, H, W), 0 or more.
+        title: the picture's title.
+
+    Returns:
+        The Axes, (2, C + 1): the picture stands in the first column, below.
+
+    Raises:
+        ValueError: kernels and maps are not equally many.
+    """
+    weights, shown = _grey(kernels, "kernels"), _grey(maps, "maps")
+    if len(weights) != len(shown):
+        raise ValueError(f"maps must be one for each of {len(weights)} kernels, got {len(shown)}")
+    size = 0.95 * (len(weights) + 1), 2.5
+    figure, grid = plt.subplots(2, len(weights) + 1, figsize=size, layout="constrained")
+    figure.suptitle(title)
+    bound = float(np.abs(weights).max()) or 1.0
+    grid[1, 0].imshow(_grey(image, "image")[0], cmap="gray")
+    for column, (kernel, answer) in enumerate(zip(weights, shown, strict=True), start=1):
+        grid[0, column].imshow(kernel, cmap="RdBu_r", vmin=-bound, vmax=bound)
+        grid[1, column].imshow(answer, cmap="Blues", vmin=0)
+    for ax in grid.flat:
+        ax.set(xticks=[], yticks=[])
+    grid[0, 0].axis("off")
+    return grid
+
+
 def plot_stacks(
     stacks: Mapping[str, Sequence[float]], *, title: str, xlabel: str, ax: Axes | None = None
 ) -> Axes:

@@ -31,6 +31,14 @@ LIFE = {  # what a part of a model does in a training step, or what is kept of i
     "its input alone, kept": "0.55",
 }
 
+LAYERS = {  # what stands above a stack in a picture of a network; {} is the side of the window
+    nn.Conv2d: "{0}×{0}\nconvolution",
+    nn.AvgPool2d: "{0}×{0}\nmean",
+    nn.MaxPool2d: "{0}×{0}\nmaximum",
+    nn.Flatten: "flat",
+    nn.Linear: "linear",
+}
+
 TILES: dict[str, Any] = {  # a box in a picture of modules, by what it stands for
     "module": {"facecolor": (0.0, 0.45, 0.7, 0.07), "edgecolor": COLORS[0]},
     "parameter": {"facecolor": "#DDF1EA", "edgecolor": COLORS[2]},
@@ -795,6 +803,88 @@ def draw_owners(
     ax.add_patch(Rectangle((0.04, tall + 0.57), count - 0.08, 0.33, **TILES["module"]))
     ax.text(count / 2, tall + 0.735, file, ha="center", va="center", fontsize=9, weight="bold")
     return ax
+
+
+def draw_layers(
+    model: nn.Sequential, image: Tensor, *, title: str, names: Sequence[str] = ()
+) -> Axes:
+    """Draw what leaves each layer for one picture: stacks of maps, and rows of numbers.
+
+    Built in notebook 11. Maps are to scale; a row is as tall as the root of how many numbers it
+    has. The front map of a stack shows its numbers, and so does a row: the darker, the larger.
+
+    Args:
+        model: its layers in order; an activation is drawn with the layer before it.
+        image: (1, H, W).
+        title: the picture's title.
+        names: what the last numbers stand for, or none.
+
+    Returns:
+        The Axes; above each stack stands what made it, below it its shape.
+
+    Raises:
+        ValueError: the image has another shape, or there is not one name for each last number.
+    """
+    if image.ndim != 3 or len(image) != 1:
+        raise ValueError(f"image must be of shape (1, H, W), got {tuple(image.shape)}")
+    stages = _stages(model, image)
+    if names and len(names) != len(stages[-1][1]):
+        raise ValueError(f"names must be {len(stages[-1][1])}, got {len(names)}")
+    sizes = [_stack_size(values, 0.8 / image.shape[-1]) for _, values in stages]
+    sizes[-1] = sizes[-1][0], 0.18 * len(names) or sizes[-1][1]
+    lefts = np.cumsum([0.0] + [wide + 0.31 for wide, _ in sizes[:-1]])
+    right = lefts[-1] + (0.85 if names else 0.3)
+    _, ax = plt.subplots(figsize=(right + 0.25, 2.75), layout="constrained")
+    ax.set(xlim=(-0.15, right), ylim=(1.1, -1.3), aspect="equal", title=title)
+    ax.axis("off")
+    for left, (words, values), size in zip(lefts, stages, sizes, strict=True):
+        _draw_stack(ax, left, values, size)
+        middle = left + size[0] / 2
+        ax.text(middle, -0.93, words, ha="center", va="bottom", fontsize=7, linespacing=1.1)
+    for place, name in zip(0.18 * (np.arange(len(names)) + 0.5), names, strict=True):
+        ax.text(lefts[-1] + 0.17, place - 0.09 * len(names), name, va="center", fontsize=7)
+    return ax
+
+
+def _stages(model: nn.Sequential, image: Tensor) -> list[tuple[str, Tensor]]:
+    """Return words and numbers, (C, H, W) or (N,), of all that is drawn, the picture first."""
+    stages = [("picture", image.detach().cpu())]
+    values = image[None].to(next(model.parameters()).device)
+    for layer in model:
+        with torch.no_grad():
+            values = layer(values)
+        side = np.ravel(getattr(layer, "kernel_size", 0))[0]
+        if type(layer) in LAYERS:
+            stages.append((LAYERS[type(layer)].format(side), values[0].cpu()))
+        elif not isinstance(layer, nn.Identity):
+            words = f"{stages.pop()[0]}\n{type(layer).__name__.lower()}"
+            stages.append((words, values[0].cpu()))
+    return stages
+
+
+def _stack_size(values: Tensor, scale: float) -> Point:
+    """Return the width and the height of a stack, or of a row, in inches."""
+    if values.ndim == 1:
+        return 0.12, 0.08 * len(values) ** 0.5 + 0.1
+    count, height, width = values.shape
+    depth = min(0.3, 0.05 * (count - 1))
+    return width * scale + depth, height * scale + depth
+
+
+def _draw_stack(ax: Axes, left: float, values: Tensor, size: Point) -> None:
+    """Draw maps from the hindmost to the front one, which shows its numbers; or a row of them."""
+    (wide, tall), count = size, len(values)
+    rows = values.ndim == 1
+    depth = 0.0 if rows else min(0.3, 0.05 * (count - 1))
+    front = (values[:, None] if rows else values[0]).numpy()
+    for place in np.linspace(depth, 0, 1 if rows else count):
+        corner = left + depth - place, depth / 2 - tall / 2 + place - depth / 2
+        edges: Any = {"facecolor": "#DDEBF5", "edgecolor": FIRST, "linewidth": 0.6}
+        ax.add_patch(Rectangle(corner, wide - depth, tall - depth, **edges))
+    extent = left + depth, left + wide, tall / 2 - depth, -tall / 2
+    ax.imshow(front, cmap="gray" if count == 1 else "Blues", extent=extent, zorder=2)
+    shape = f"{count}" if rows else f"{count} × {front.shape[0]}×{front.shape[1]}"
+    ax.text(left + wide / 2, tall / 2 + 0.08, shape, ha="center", va="top", fontsize=7)
 
 
 # What they share ---------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from helpers.charts import (
+    plot_answers,
     plot_bars,
     plot_confusion_matrix,
     plot_each_path,
@@ -142,6 +143,21 @@ def test_plot_filters_centres_its_colours_on_zero():
     assert weights.grad is None
     with pytest.raises(ValueError, match=r"weights must have shape .* got \(16, 6, 5, 5\)"):
         plot_filters(torch.randn(16, 6, 5, 5), title="no")
+
+
+def test_plot_answers_sets_each_map_below_its_kernel():
+    kernels, image = torch.randn(3, 1, 5, 5), torch.rand(1, 8, 8)
+    maps = torch.relu(torch.conv2d(image[None], kernels, padding=2))[0]
+    grid = plot_answers(kernels, image, maps, title="Three")
+    assert grid.shape == (2, 4)
+    for column in range(3):
+        above, below = (grid[row, column + 1].get_images()[0] for row in (0, 1))
+        assert above.get_clim() == (-kernels.abs().max().item(), kernels.abs().max().item())
+        assert np.array_equal(above.get_array(), kernels[column, 0].numpy())
+        assert np.array_equal(below.get_array(), maps[column].numpy())
+        assert below.get_clim()[0] == 0
+    with pytest.raises(ValueError, match="one for each of 3 kernels, got 2"):
+        plot_answers(kernels, image, maps[:2], title="no")
 
 
 def bowl(x, y):

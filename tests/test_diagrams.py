@@ -20,6 +20,7 @@ from helpers.diagrams import (
     draw_channels,
     draw_formats,
     draw_lanes,
+    draw_layers,
     draw_lifetimes,
     draw_means,
     draw_memory,
@@ -608,3 +609,40 @@ def test_draw_modules_refuses_to_draw_nothing():
     with pytest.raises(ValueError, match="at least one module, got none"):
         draw_modules(title="no")
     assert not plt.get_fignums()
+
+
+def small_network():
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(1, 3, 3, padding=1), nn.Sigmoid(), nn.MaxPool2d(2)
+    return nn.Sequential(*convolution, nn.Flatten(), nn.Linear(48, 5), nn.Identity())
+
+
+def test_draw_layers_shows_every_shape_and_the_numbers_in_front():
+    model, image = small_network(), torch.rand(1, 8, 8)
+    ax = draw_layers(model, image, title="A small one", names="abcde")
+    above = ["picture", "3×3\nconvolution\nsigmoid", "2×2\nmaximum", "flat", "linear"]
+    below = ["1 × 8×8", "3 × 8×8", "3 × 4×4", "48", "5"]
+    said = [text.get_text() for text in ax.texts]
+    assert sorted(said) == sorted([*above, *below, *"abcde"])
+    fronts = [shown.get_array().data for shown in ax.images]
+    with torch.no_grad():
+        wanted = [model[:k](image[None])[0] for k in (0, 2, 3, 4, 5)]
+    for front, values in zip(fronts, wanted, strict=True):
+        first = values[:, None] if values.ndim == 1 else values[0]
+        assert np.allclose(front, first.numpy())
+
+
+def test_draw_layers_keeps_its_words_apart():
+    ax = draw_layers(small_network(), torch.rand(1, 28, 28)[:, :8, :8], title="Small")
+    ax.figure.canvas.draw()
+    page, renderer = ax.figure.bbox, ax.figure.canvas.get_renderer()
+    extents = [text.get_window_extent(renderer) for text in ax.texts]
+    assert all(page.x0 <= e.x0 and e.x1 <= page.x1 and page.y0 <= e.y0 for e in extents)
+    assert not any(one.overlaps(other) for one, other in combinations(extents, 2))
+
+
+def test_draw_layers_refuses_what_it_cannot_draw():
+    with pytest.raises(ValueError, match=r"of shape \(1, H, W\), got \(8, 8\)"):
+        draw_layers(small_network(), torch.rand(8, 8), title="no")
+    with pytest.raises(ValueError, match="names must be 5, got 2"):
+        draw_layers(small_network(), torch.rand(1, 8, 8), title="no", names="ab")
