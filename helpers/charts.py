@@ -23,6 +23,9 @@ COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 DASHES = ["-", "--", "-.", ":"]
 LOOKS: list[Any] = [{"color": c, "linestyle": DASHES[k % 4]} for k, c in enumerate(COLORS * 4)]
 
+# How a number stands beside what it belongs to.
+BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8}
+
 # Titles and names such as "100 %" and "w_1" are plain text: a reader whose own settings send all
 # text through TeX would get errors, or no picture at all where TeX is missing.
 plt.rcParams["text.usetex"] = False
@@ -520,6 +523,83 @@ def plot_shares(
     look: Any = {"frameon": False, "fontsize": 8, "ncols": len(names)}
     plt.gcf().legend(loc="outside lower center", **look)
     return ax
+
+
+def plot_spread(
+    values: Mapping[str, Sequence[float]],
+    *,
+    title: str,
+    xlabel: str,
+    chance: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a bar up to the mean of each name's numbers, a dot for each, a whisker over all of them.
+
+    Built in notebook 16, where one draw of fifty pictures could mislead.
+
+    Args:
+        values: from a name to the numbers of its runs, 0 or more; the first on top.
+        title: the picture's title.
+        xlabel: what the numbers are.
+        chance: what a guess would get, a dashed line; None for no such line.
+        ax: where to draw; a new picture if None.
+
+    Raises:
+        ValueError: there is nothing to draw, a name has no number, or one is negative or no number.
+    """
+    rows = [np.array(numbers, dtype=float) for numbers in values.values()]
+    if not rows or not all(len(row) and np.isfinite(row).all() and row.min() >= 0 for row in rows):
+        raise ValueError(f"values must hold finite numbers, 0 or more, got {dict(values)}")
+    ax = _axes(ax, (6.0, 0.45 * len(rows) + 1.0))
+    ax.barh(list(values), [row.mean() for row in rows], color=COLORS[5], alpha=0.55, height=0.6)
+    for place, row in enumerate(rows):
+        ax.plot([row.min(), row.max()], [place, place], "|-", color="0.25", ms=9, lw=1.2)
+        ax.plot(row, np.full(len(row), place), "o", color=COLORS[0], ms=4)
+        ax.annotate(f"{row.mean():.2f}", (row.max(), place), (7, 0), **BESIDE)
+    if chance is not None:
+        ax.axvline(chance, color="0.4", linestyle="--", linewidth=1, label="a guess")
+        ax.legend(frameon=False, fontsize=8)
+    ax.set(title=title, xlabel=xlabel, xlim=(0, 1.15 * max(row.max() for row in rows)))
+    ax.invert_yaxis()
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def show_guesses(
+    pictures: Tensor,
+    guesses: Sequence[str],
+    truths: Sequence[str] | None = None,
+    *,
+    title: str,
+    columns: int = 10,
+) -> np.ndarray:
+    """Show colour pictures, each with a word above it; wrong words are vermilion, with the truth.
+
+    Built in notebook 16.
+
+    Args:
+        pictures: (N, 3, H, W) float in [0, 1].
+        guesses: a word for each picture.
+        truths: what each picture is, or None if all words are right.
+        title: the picture's title.
+        columns: how many pictures stand side by side.
+
+    Returns:
+        The Axes, one a picture, (N,).
+
+    Raises:
+        ValueError: no pictures, another shape, or not one word for each.
+    """
+    shape, truths = tuple(pictures.shape), list(guesses if truths is None else truths)
+    if len(shape) != 4 or shape[1] != 3 or not shape[0] == len(guesses) == len(truths):
+        counts = f"{len(guesses)} and {len(truths)} words"
+        raise ValueError(f"pictures must be (N, 3, H, W) with N words, got {shape}, {counts}")
+    pixels = pictures.detach().cpu().permute(0, 2, 3, 1).numpy()
+    axes = _show_each(pixels, columns, 1.2, title)
+    for ax, guess, truth in zip(axes, guesses, truths, strict=True):
+        words, color = (guess, "black") if guess == truth else (f"{guess}?\n{truth}", COLORS[1])
+        ax.set_title(words, fontsize=7, color=color)
+    return axes
 
 
 def _axes(ax: Axes | None, size: tuple[float, float] = (4.6, 3.2)) -> Axes:

@@ -39,6 +39,11 @@ LAYERS = {  # what stands above a stack in a picture of a network; {} is the sid
     nn.Linear: "linear",
 }
 
+LEARNING: dict[str, Any] = {  # a box in a picture of what trains
+    "learns": {"facecolor": "#DDF1EA", "edgecolor": COLORS[2]},
+    "frozen": {"facecolor": "#D4D4D4", "edgecolor": "0.5", "hatch": "///"},
+}
+
 TILES: dict[str, Any] = {  # a box in a picture of modules, by what it stands for
     "module": {"facecolor": (0.0, 0.45, 0.7, 0.07), "edgecolor": COLORS[0]},
     "parameter": {"facecolor": "#DDF1EA", "edgecolor": COLORS[2]},
@@ -692,6 +697,51 @@ def draw_modules(*models: nn.Module, title: str) -> Axes:
     place: Any = {"loc": "outside lower center", "ncol": len(looks), "fontsize": 8}
     figure.legend(keys, list(looks), frameon=False, handlelength=1.2, **place)
     return ax
+
+
+def draw_frozen(models: Mapping[str, nn.Sequential], *, title: str) -> Axes:
+    """Draw what learns in each model: a box for each part, green if it learns, grey if frozen.
+
+    Built in notebook 16. What is drawn is what the parameters' `requires_grad` says.
+
+    Args:
+        models: from a name to a model whose children have names, such as body and head.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no model.
+    """
+    if not models:
+        raise ValueError("models must hold at least one model, got none")
+    _, ax = plt.subplots(figsize=(7.0, 0.95 * len(models) + 0.7), layout="constrained")
+    ax.set(xlim=(-5.6, 25), ylim=(2.0 * len(models) - 0.3, -0.4), title=title)
+    ax.axis("off")
+    for row, (name, model) in enumerate(models.items()):
+        ax.text(-0.5, 2 * row + 0.5, name, ha="right", va="center", fontsize=9)
+        left = 0.0
+        for word, part in model.named_children():
+            left = _draw_learning(ax, (left, 2.0 * row), word, part) + 0.5
+    keys = [Rectangle((0, 0), 1, 1, **look) for look in LEARNING.values()]
+    place: Any = {"loc": "outside lower center", "ncol": len(keys), "fontsize": 8}
+    ax.figure.legend(keys, list(LEARNING), frameon=False, **place)
+    return ax
+
+
+def _draw_learning(ax: Axes, corner: Point, name: str, part: nn.Module) -> float:
+    """Draw the boxes of one named part, with how many numbers learn; return where they end."""
+    pieces = list(part) if isinstance(part, nn.Sequential) else [part]
+    left, top = corner
+    width = 1.0 if len(pieces) > 1 else 5.0
+    for piece in pieces:
+        learns = any(parameter.requires_grad for parameter in piece.parameters())
+        look = LEARNING["learns" if learns else "frozen"]
+        ax.add_patch(Rectangle((left, top), 0.88 * width, 1.0, **look))
+        left += width
+    counts = [p.numel() * np.array([p.requires_grad, True]) for p in part.parameters()]
+    learning, total = np.sum(counts, axis=0)
+    words = f"{name}: {learning:,} of {total:,} numbers learn"
+    ax.text((corner[0] + left) / 2, top + 1.15, words, ha="center", va="top", fontsize=7)
+    return left
 
 
 def draw_lanes(
