@@ -95,6 +95,7 @@ def _member(
     options: Any = {"rank": rank, "world_size": size, "timeout": PATIENCE}
     dist.init_process_group("gloo", store=dist.FileStore(place, size), **options)
     try:
+        dist.barrier()  # else one may have left before the other has come
         return task(rank, size, *arguments)
     finally:
         dist.destroy_process_group()
