@@ -22,6 +22,7 @@ FIRST, SECOND, MADE = COLORS[0], COLORS[5], COLORS[3]
 GRADIENT, PALE_GRADIENT = COLORS[1], "#F7D9C4"
 SIGNS = {"+": torch.add, "−": torch.sub}
 WINDOWS = COLORS[0], COLORS[4], COLORS[3]  # blue, amber, purple: which window is which
+GROUPS = *WINDOWS, COLORS[5]  # and sky blue, for the channels of a group
 FIELDS = {"sign": COLORS[6], "exponent": COLORS[4], "fraction": COLORS[5]}
 LIFE = {  # what a part of a model does in a training step, or what is kept of it
     "forward": COLORS[0],
@@ -50,6 +51,7 @@ TILES: dict[str, Any] = {  # a box in a picture of modules, by what it stands fo
     "buffer": {"facecolor": "#E4E4E4", "edgecolor": "0.5"},
     "not registered": {"facecolor": "white", "edgecolor": "0.4", "linestyle": ":"},
 }
+RIGHT: Any = {"ha": "right", "va": "center", "fontsize": 8}
 TILE_FONT = FontProperties(family="DejaVu Sans", size=8)
 WORDS, SPACE, PAGE = 0.22, 0.09, 7.0  # inches: a line of words, a gap, the whole picture
 
@@ -494,11 +496,11 @@ def draw_reach(stacks: Mapping[str, Sequence[tuple[int, int, int]]], *, title: s
     if not stacks or any(not layers or min(map(min, layers)) < 1 for layers in stacks.values()):
         raise ValueError(f"stacks must hold layers of whole numbers from 1 on, got {dict(stacks)}")
     seen = [_seen_by_one(layers) for layers in stacks.values()]
-    rooms = [max(max(rows[-1]) + 2.5, 6) for rows in seen]
+    rooms = [max(max(rows[-1]) + 5.0, 9) for rows in seen]  # to the left, what each layer is
     tallest = 2.4 * max(map(len, seen))
-    ax, _ = _canvas((-0.75, sum(rooms) - 0.75), (-0.3, tallest + 0.3), title)
+    ax, _ = _canvas((-0.2, sum(rooms)), (-0.3, tallest + 0.3), title)
     for panel, (name, rows) in enumerate(zip(stacks, seen, strict=True)):
-        left, wide = sum(rooms[:panel]), max(rows[-1]) + 1.0
+        left, wide = sum(rooms[:panel]) + 2.6, max(rows[-1]) + 1.0
         _draw_tree(ax, rows, stacks[name], (left, tallest - 2.4 * len(rows)))
         words = f"{name}\nsees {len(rows[-1])} pixels of the row"
         look: Any = {"ha": "center", "va": "top", "fontsize": 9}
@@ -1165,13 +1167,13 @@ def _draw_kernels(ax: Axes, left: float, channels: Size, groups: int) -> None:
     """Draw the channels that come in and those that go out, and a line for each kernel."""
     for x, count in zip((left, left + 2.2), channels, strict=True):
         for k in range(count):
-            color = COLORS[k * groups // count % len(COLORS)]
+            color = GROUPS[k * groups // count % len(GROUPS)]
             ax.add_patch(Rectangle((x, k), 0.8, 0.8, color=color))
     for k, row in np.ndindex(channels):
         group = k * groups // channels[0]
         if group == row * groups // channels[1]:
             line = [left + 0.8, left + 2.2], [k + 0.4, row + 0.4]
-            ax.plot(*line, color=COLORS[group % len(COLORS)], lw=1.5)
+            ax.plot(*line, color=GROUPS[group % len(GROUPS)], lw=1.5)
 
 
 def _seen_by_one(layers: Sequence[tuple[int, int, int]]) -> list[list[int]]:
@@ -1181,6 +1183,12 @@ def _seen_by_one(layers: Sequence[tuple[int, int, int]]) -> list[list[int]]:
         above = rows[-1]
         rows.append(sorted({i * stride + j * dilation for i in above for j in range(kernel)}))
     return rows
+
+
+def _layer_in_words(kernel: int, stride: int, dilation: int) -> str:
+    """Return the numbers of a layer that are not 1."""
+    words = {"k": kernel, "s": stride, "d": dilation}
+    return "\n".join(f"{name} = {number}" for name, number in words.items() if number > 1)
 
 
 def _draw_tree(
@@ -1198,6 +1206,7 @@ def _draw_tree(
             _draw_cell(ax, place, y, FIRST if i in cells else "white")
         if level:
             kernel, stride, dilation = layers[level - 1]
+            ax.text(corner[0] - 0.4, y + 1.7, _layer_in_words(*layers[level - 1]), **RIGHT)
             below = corner[0] + shifts[level - 1]
             for i, j in np.ndindex(max(cells) + 1, kernel):
                 end = below + (i * stride + j * dilation) * jumps[level - 1]

@@ -385,7 +385,11 @@ def test_draw_reach_colours_the_pixels_that_get_a_gradient(layers):
     lowest = max(patch.get_y() for patch in ax.patches)
     cells = [p for p in ax.patches if p.get_y() == lowest]
     blue = [n for n, p in enumerate(cells) if p.get_facecolor()[:3] != (1, 1, 1)]
-    assert blue == read and ax.texts[0].get_text() == f"stack\nsees {len(read)} pixels of the row"
+    said = [text.get_text() for text in ax.texts]
+    assert blue == read and f"stack\nsees {len(read)} pixels of the row" in said
+    assert len(said) == len(layers) + 1 and any("d = 2" in text for text in said) == (
+        (3, 1, 2) in layers
+    )
 
 
 @pytest.mark.parametrize("stacks", [{}, {"a": []}, {"a": [(3, 0, 1)]}])
