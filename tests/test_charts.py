@@ -28,6 +28,7 @@ from helpers.charts import (
     plot_slopes,
     plot_softmax,
     plot_stacks,
+    plot_staircase,
     show_images,
 )
 from helpers.metrics import History
@@ -198,6 +199,24 @@ def test_plot_bars_draws_one_bar_a_name_with_its_number():
     assert [text.get_text() for text in ax.texts] == ["12.5", "25", "0"]
     assert ax.yaxis_inverted() and ax.get_xlim()[1] > 25
     assert (ax.get_title(), ax.get_xlabel()) == ("A step", "ms")
+
+
+def test_plot_staircase_draws_steps_as_high_as_the_means_and_whiskers_over_the_seeds():
+    seeds = {"old": [0.6, 0.7, 0.8], "new": [0.9, 0.9, 0.84]}
+    ax = plot_staircase(seeds, now={"new": 0.85}, title="Up", ylabel="accuracy")
+    (steps,) = [patch for patch in ax.patches if hasattr(patch, "get_data")]
+    assert steps.get_data().values == pytest.approx([0.7, 0.88])
+    whiskers = [lines.get_segments()[0][:, 1].tolist() for lines in ax.collections]
+    assert whiskers == [[0.6, 0.8], [0.84, 0.9]]
+    assert [text.get_text() for text in ax.texts] == ["0.700", "0.880"]
+    assert ax.get_lines()[0].get_xydata().tolist() == [[1, 0.85]]
+    assert (ax.get_title(), ax.get_ylabel(), ax.get_ylim()) == ("Up", "accuracy", (0, 1))
+
+
+@pytest.mark.parametrize(("seeds", "now"), [({}, None), ({"a": []}, None), ({"a": [1]}, {"b": 1})])
+def test_plot_staircase_refuses_what_has_no_step(seeds, now):
+    with pytest.raises(ValueError, match="numbers for each name"):
+        plot_staircase(seeds, now=now, title="no", ylabel="no")
 
 
 def strokes_of(ax):

@@ -1,0 +1,110 @@
+"""The challenge of notebook 12, and what each ingredient of its recipe is worth.
+
+    python benchmarks/challenge.py [--seeds 0 1 2] [--epochs 36] [--checkpoints FOLDER]
+    python benchmarks/challenge.py --choose [--seeds 0] [--epochs 8]
+
+The rules: at most 65,000 parameters, nothing but the training set, ten minutes of training on two
+cores, the mean over three seeds on the test set. The first line trains on all 60,000 pictures and
+looks at the test set once, at the end of each seed.
+
+With --choose the test set stays shut. 5,000 pictures of the training set, the same for all, are put
+aside for validation, and the recipe is trained on the others: whole, and with one ingredient left
+out at a time. That is how it was chosen.
+
+Seconds are those of training alone, by the wall and by the processor; they mean something where
+nothing else is running. With --checkpoints, a run that was stopped goes on.
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from helpers.batches import BatchLoader
+from helpers.data import fashion_mnist
+from helpers.devices import pick_device, set_seed
+from helpers.models import Augment, PocketNet
+from helpers.train import RECIPES, Recipe
+from helpers.training import evaluate, fit
+
+LIMIT, ASIDE, BATCH_SIZE = 65_000, 5_000, 256
+RECIPE = RECIPES["challenge"]
+INGREDIENTS = ("nothing", "shifts", "mirrors", "smoothed labels", "weight decay")
+
+
+def without(ingredient: str) -> Recipe:
+    """Return the recipe without one ingredient."""
+    no_decay = RECIPE.optimizer | {"weight_decay": 0.0}
+    recipes = {
+        "smoothed labels": RECIPE._replace(smoothing=0.0),
+        "weight decay": RECIPE._replace(optimizer=no_decay),
+        "shifts": RECIPE._replace(model=lambda: _with(Augment(shift=0))),
+        "mirrors": RECIPE._replace(model=lambda: _with(Augment(mirror=False))),
+    }
+    return recipes.get(ingredient, RECIPE)
+
+
+def _with(augment: Augment) -> PocketNet:
+    model = PocketNet()
+    model.augment = augment
+    return model
+
+
+def loaders(choose: bool, seed: int, source: str) -> tuple[BatchLoader, BatchLoader]:
+    """Return what to train on, and what to judge by."""
+    train, test = fashion_mnist(BATCH_SIZE, device=pick_device(), source=source, seed=seed)
+    if not choose:
+        return train, test
+    order = torch.randperm(train.num_samples, generator=torch.Generator().manual_seed(99))
+    aside, rest = (part.to(train.labels.device) for part in (order[:ASIDE], order[ASIDE:]))
+    used = BatchLoader(train.images[rest], train.labels[rest], BATCH_SIZE, shuffle=True, seed=seed)
+    return used, BatchLoader(train.images[aside], train.labels[aside], BATCH_SIZE)
+
+
+def run(ingredient: str, seed: int, options: argparse.Namespace) -> float:
+    """Train once, print a line, and return the accuracy."""
+    recipe = without(ingredient)
+    loader, held_out = loaders(options.choose, seed, options.source)
+    set_seed(seed)
+    model: Any = recipe.model()
+    model.to(pick_device(), memory_format=torch.channels_last)
+    if (size := sum(p.numel() for p in model.parameters())) > LIMIT:
+        raise SystemExit(f"{size:,} parameters are too many")
+    parts = recipe.schedule(model, recipe.learning_rate, options.epochs * len(loader))
+    folder, name = options.checkpoints, f"{ingredient} {seed}.pt".replace(" ", "-")
+    file = None if folder is None else Path(folder, name)
+    start = time.process_time()
+    history = fit(model, loader, epochs=options.epochs, checkpoint=file, progress=False, **parts)
+    spent = time.process_time() - start
+    both, one = (evaluate(net, held_out).accuracy for net in (model, model.network))
+    seen = f"{history.train_accuracy[-1]:.4f} on what it trained on, changed as it is"
+    print(
+        f"{ingredient:22} seed {seed}   {both:.4f}   {one:.4f} without the mirror   {seen}", end=""
+    )
+    print(f"   {sum(history.seconds):.0f} s, processor {spent:.0f} s", flush=True)
+    return both
+
+
+def main() -> None:
+    """Train all seeds, or all with one ingredient left out."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
+    parser.add_argument("--choose", action="store_true", help="by validation pictures")
+    parser.add_argument("--without", nargs="+", default=INGREDIENTS, choices=INGREDIENTS)
+    parser.add_argument("--checkpoints", help="a folder, to go on from where a run stopped")
+    parser.add_argument("--source", default="auto")
+    options = parser.parse_args()
+    judge = "validation" if options.choose else "test"
+    for ingredient in options.without if options.choose else ["nothing"]:
+        found = [run(ingredient, seed, options) for seed in options.seeds]
+        print(
+            f"without {ingredient}: mean {judge} accuracy {statistics.mean(found):.4f}", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
