@@ -184,18 +184,18 @@ def _confusion(generator: Generator) -> tuple[Tensor]:
     return (matrix,)
 
 
-def _none(result: Any) -> Any:
-    return None if result is None else 0
-
-
 def _both(answer: Any, matrix: Tensor) -> Any:
-    """Return the two results by name, or whatever else comes back."""
+    """Return the two results by name, or whatever else comes back; a list may stand for a row."""
     results = answer(matrix)
     if isinstance(results, Tensor) and results.shape == (2, len(matrix)):
         results = results[0], results[1]
-    if not isinstance(results, tuple | list) or len(results) != 2 or None in map(_none, results):
+    if not isinstance(results, tuple | list) or len(results) != 2:
         return {"what comes back": results}
-    return {"the recall": results[0], "the precision": results[1]}
+    rows = [
+        torch.stack([torch.as_tensor(share) for share in row]) if isinstance(row, list) else row
+        for row in results
+    ]
+    return {"the recall": rows[0], "the precision": rows[1]}
 
 
 def _logits_and_labels(generator: Generator) -> tuple[Tensor, Tensor, int]:
@@ -456,9 +456,10 @@ def recall_and_precision(matrix):  # (C, C) -> (C,), (C,)
                 "you take the largest count of a row or column. What is right stands on the"
                 " diagonal, however small it is.",
             ),
-            Wrong(
-                _whole_tables,
+            *wrongs(
                 "you return whole tables; what is right stands on the diagonal, `matrix.diag()`.",
+                _whole_tables,
+                lambda matrix: (matrix / matrix.sum(dim=1), matrix / matrix.sum(dim=0)),
             ),
             Wrong(
                 _means_of_lines,
@@ -471,10 +472,6 @@ def recall_and_precision(matrix):  # (C, C) -> (C,), (C,)
             Wrong(
                 lambda matrix: tuple(100 * share for share in recall_and_precision(matrix)),
                 "that is in percent; shares between 0 and 1 are wanted.",
-            ),
-            Wrong(
-                lambda matrix: (matrix.diag() // matrix.sum(dim=1), matrix.diag() // matrix.sum(0)),
-                "`//` drops what comes behind the decimal point; divide with `/`.",
             ),
             *wrongs(
                 "one of the two is missing: return recall and precision.",
