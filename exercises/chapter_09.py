@@ -371,7 +371,7 @@ EXERCISES = (
         prompt=(
             "**9.2 Build.** Write `conv2d(x, weight, bias)` with several channels in and out, "
             "using `corr2d` as often as you need: x is (C_in, H, W), weight (C_out, C_in, k, l), "
-            "bias (C_out,). No padding, stride 1."
+            "bias (C_out,). No padding."
         ),
         stub="def conv2d(x, weight, bias):\n    return None  # your lines",
         name="conv2d",

@@ -367,8 +367,8 @@ def show_maps(
     Args:
         maps: from a name to a matrix.
         title: the picture's title.
-        window: a corner (row and column) and a size (rows and columns) to frame in the first map;
-            in the others its place is marked, where its sum stands.
+        window: a corner (row and column) and a size (rows and columns) to frame in the first map,
+            with a ring around it; in the others a ring marks where its sum stands.
 
     Returns:
         The Axes, one a map, (N,).
@@ -1103,12 +1103,13 @@ def _draw_copies(
 
 
 def _frame_window(axes: Sequence[Axes], corner: Size, size: Size) -> None:
-    """Frame a window in the first Axes, and ring the place of its sum in the others."""
+    """Frame a window in the first Axes and ring it, and ring the place of its sum in the others."""
     (top, left), (rows, columns) = corner, size
-    look: Any = {"fill": False, "edgecolor": COLORS[4], "linewidth": 2}
+    look: Any = {"fill": False, "edgecolor": COLORS[4], "linewidth": 1}
     axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), columns, rows, **look))
-    for ax in axes[1:]:
-        ax.plot(left, top, "o", markersize=9, markerfacecolor="none", markeredgecolor=COLORS[4])
+    middle = left + (columns - 1) / 2, top + (rows - 1) / 2
+    for ax, (x, y) in zip(axes, [middle, *[(left, top)] * (len(axes) - 1)], strict=True):
+        ax.plot(x, y, "o", ms=11, mfc="none", mec=COLORS[4], mew=1.5)
 
 
 def _draw_grid(ax: Axes, values: np.ndarray, corner: Point, cell: float) -> None:

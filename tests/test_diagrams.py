@@ -312,7 +312,8 @@ def test_show_maps_keeps_grey_and_signed_apart_and_shows_where_the_window_stands
     assert weak.get_clim() == strong.get_clim() == (-strong.get_clim()[1], strong.get_clim()[1])
     frame = axes[0].patches[0]
     assert (*frame.get_xy(), frame.get_width(), frame.get_height()) == (2.5, 1.5, 4, 3)
-    assert [ax.lines[0].get_xydata().tolist() for ax in axes[1:]] == [[[3, 2]]] * 2
+    rings = [ax.lines[0].get_xydata().tolist() for ax in axes]
+    assert rings == [[[4.5, 3]], [[3, 2]], [[3, 2]]]
 
 
 @pytest.mark.parametrize("maps", [{}, {"a": torch.ones(3)}, {"a": torch.ones(0, 2)}])
