@@ -1158,8 +1158,9 @@ def _draw_window(ax: Axes, corner: Point, span: int, dilation: int, number: int)
     columns, rows = np.meshgrid(left + steps, top + steps)
     look: Any = {
         "color": WINDOWS[number],
-        "markersize": 12 - 4 * number,
+        "markersize": 14 - 3 * number,
         "markeredgecolor": "white",
+        "markeredgewidth": 0.8,
     }
     ax.plot(columns.ravel(), rows.ravel(), "o", zorder=3, **look)
 
