@@ -10,7 +10,7 @@ what this printed as a stored measurement, and runs seed 0 of it itself.
 
 import argparse
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -76,14 +76,14 @@ def measure(make_model: Callable[[], nn.Module], modern: bool, seed: int, option
     return evaluate(model, validation).accuracy
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure all steps, and print a row for each as soon as it is there."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     for name, default in ("seeds", 3), ("samples", 6_000), ("epochs", 4), ("batch-size", 64):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--source", default="auto")
     parser.add_argument("--steps", nargs="+", default=[name for name, _, _ in STEPS])
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     print(f"{'':16}mean    validation accuracy of seeds 0, 1, …")
     for name, make_model, modern in STEPS:
         if name not in options.steps:

@@ -16,8 +16,8 @@ def lenet(
 ) -> nn.Sequential:
     """Return LeNet for 28×28 grey images and ten classes, 61,706 parameters.
 
-    `lenet(nn.Sigmoid, nn.AvgPool2d)` is the net of the 1990s; the defaults are the first two
-    changes that notebook 11 makes to it.
+    `lenet(nn.Sigmoid, nn.AvgPool2d)` is the net of the 1990s; the defaults are the first
+    changes that notebook 12 makes to it.
 
     Args:
         activation: makes the layer after each convolution.
@@ -47,7 +47,7 @@ def lenet(
 class Standardize(nn.Module):
     """Shift and scale pixels to mean 0 and standard deviation 1 over the training set.
 
-    Built in notebook 11. Mean and deviation are buffers: they move and are saved with the model.
+    Built in notebook 12. Mean and deviation are buffers: they move and are saved with the model.
 
     Args:
         mean: of the training images, in the units of the pixels.
@@ -84,7 +84,7 @@ def _stage(in_channels: int, out_channels: int, padding: int) -> nn.Sequential:
 
 
 class LeNet(nn.Module):
-    """LeNet as notebook 11 leaves it: ReLU, max pooling, standardised input, batch normalisation,
+    """LeNet as notebook 12 leaves it: ReLU, max pooling, standardised input, batch normalisation,
     and more of the parameters in the convolutions; 61,352 of them in all.
 
     Args:
