@@ -349,7 +349,7 @@ def stamped_files(root: Path) -> list[Path]:
 
     The old address is read from pyproject.toml: with it last, a run cut short can be repeated.
     """
-    names = ["README.md", "CONTRIBUTING.md"]
+    names = ["README.md", "CONTRIBUTING.md", "docs/run.md"]
     pages = [root / name for name in names if (root / name).is_file()]
     return [*pages, *find_notebooks([], root), root / "pyproject.toml"]
 

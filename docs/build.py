@@ -19,7 +19,7 @@ from sphinx.cmd.build import build_main
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS, SOURCE, SITE = ROOT / "docs", ROOT / "build" / "source", ROOT / "build" / "site"
-HIDDEN = {"search.html", "genindex.html"}  # pages that no search engine need list
+HIDDEN = {"search.html"}  # no search engine need list it
 
 
 def load_tool(name: str) -> ModuleType:
@@ -111,7 +111,9 @@ SITEMAP = """\
 
 def sitemap(names: list[str], address: str) -> str:
     """Return the sitemap of these pages, which are files of the website."""
-    urls = [f"<url><loc>{address}{name.removesuffix('index.html')}</loc></url>" for name in names]
+    urls = [
+        f"<url><loc>{address}{'' if name == 'index.html' else name}</loc></url>" for name in names
+    ]
     return SITEMAP.format(urls="\n".join(urls))
 
 

@@ -12,8 +12,9 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 sys.path[:0] = [str(DOCS), str(ROOT), str(ROOT / ".ci")]
 
-import notebooks  # noqa: E402
 import pages  # noqa: E402
+
+import notebooks  # noqa: E402
 
 REPOSITORY = notebooks.repository_address(ROOT)
 BOOK = pages.chapters(ROOT)
@@ -34,6 +35,8 @@ myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 myst_heading_slug_func = "pages.anchor"
 autodoc_member_order = "bysource"
+add_module_names = False
+default_role = "code"  # what docstrings have in single backticks
 autodoc_typehints = "none"  # the signature without them is short, and the text says what is what
 napoleon_numpy_docstring = False
 mathjax_path = "mathjax/tex-chtml.js"
@@ -50,6 +53,7 @@ templates_path = ["templates"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_use_index = html_domain_indices = False
 html_context = {"default_mode": "auto"}
 html_sidebars = {"**": ["sbt-sidebar-nav.html"], "index": []}
 html_theme_options = {
@@ -90,7 +94,7 @@ METADATA = """
 def add_metadata(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> str | None:
-    """Say in a page's head what it is, and which picture stands for it; the first has a template."""
+    """Say in a page's head what it is and what stands for it; give the first page its template."""
     chapter = {f"notebooks/{each.path.stem}": each for each in BOOK}.get(pagename)
     card = chapter.path.stem if chapter else "index"
     title = f"{chapter.number} · {chapter.title}" if chapter else context.get("title") or project

@@ -37,7 +37,10 @@ BUTTONS = """\
 <a class="button" href="../downloads/{name}" download>Download the notebook</a>
 </p>
 """
-HINT = '<details class="fold help"><summary>Hint {number} of {count}</summary>\n<p>{text}</p>\n</details>'
+HINT = """\
+<details class="fold help"><summary>Hint {number} of {count}</summary>
+<p>{text}</p>
+</details>"""
 SOLUTION = """\
 <details class="fold help"><summary>Solution</summary>
 
@@ -125,7 +128,7 @@ PARTS = (
         "by-hand",
         "I · By hand",
         "04",
-        "Tensors, and the gradient of a network with a pencil. Then autograd takes the pencil over.",
+        "Tensors, and a network's gradient with a pencil. Then autograd takes the pencil over.",
         ("01", "A photograph is 14,400 numbers"),
         "A photograph, and beside it a few of its dots, enlarged, with three numbers in each.",
     ),
