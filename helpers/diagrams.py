@@ -776,21 +776,24 @@ def draw_lanes(
     ax.set(title=title, xlabel=xlabel, xlim=(first, last), ylim=(len(lanes) - 0.5, -0.5))
     for row, (words, start, end) in ((r, s) for r, lane in enumerate(lanes.values()) for s in lane):
         ax.barh(row, end - start, 0.7, start, color=inks[words], edgecolor="white", linewidth=0.5)
-    written = _write_spans(ax, lanes, 5.0 / ((last - first) or 1.0))
+    written = _write_spans(ax, lanes, inks, 5.0 / ((last - first) or 1.0))
     _name_lanes(ax, lanes, {words: ink for words, ink in inks.items() if words not in written})
     if strike is not None:
         _strike(ax, strike, last)
     return ax
 
 
-def _write_spans(ax: Axes, lanes: Mapping[str, Sequence[Span]], inches: float) -> set[str]:
+def _write_spans(
+    ax: Axes, lanes: Mapping[str, Sequence[Span]], inks: Mapping[str, str], inches: float
+) -> set[str]:
     """Write words into the bars that have room, at so many inches a unit; return which were."""
     written = set()
     for row, lane in enumerate(lanes.values()):
         for words, start, end in lane:
             wide = text_to_path.get_text_width_height_descent(words, TILE_FONT, False)[0] / 72
             if wide < (end - start) * inches:
-                ax.text((start + end) / 2, row, words, ha="center", va="center", fontsize=8)
+                look: Any = {"ha": "center", "va": "center", "fontsize": 8}
+                ax.text((start + end) / 2, row, words, color=_ink(inks[words]), **look)
                 written.add(words)
     return written
 
