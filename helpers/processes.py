@@ -72,7 +72,7 @@ def torchrun(*arguments: str, timeout: float = 300) -> subprocess.CompletedProce
     return subprocess.CompletedProcess(job.args, job.returncode, *said)
 
 
-def fastest(work: Callable[[], Any], times: int = 12) -> float:
+def fastest(work: Callable[[], Any], times: int = 30) -> float:
     """Return the seconds of the fastest of several runs of `work`, which was disturbed least."""
     seconds = []
     for _ in range(times):

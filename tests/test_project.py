@@ -181,7 +181,16 @@ def test_lines_of_code_are_counted_by_hand(tmp_path):
 
 
 # What the pages show grows with these.
-PICTURES = {"charts", "diagrams", "graphs", "sliders", "animations", "errors", "processes"}
+PICTURES = {
+    "charts",
+    "diagrams",
+    "graphs",
+    "sliders",
+    "animations",
+    "errors",
+    "processes",
+    "scaling",
+}
 
 
 def test_the_helpers_stay_a_small_package(say):
