@@ -31,6 +31,7 @@ language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["readme.md", "names.md"]  # other pages include them
 nb_execution_mode = "off"
+suppress_warnings = ["misc.highlighting_failure"]  # code in a text may leave something out: …
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 myst_heading_slug_func = "pages.anchor"

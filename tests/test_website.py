@@ -110,7 +110,7 @@ def test_links_lead_to_where_things_are_on_the_website() -> None:
     shown = pages.linked(text, "02_two.ipynb", REPOSITORY)
     assert '<a class="button" href="https://colab.example/x">Open in Colab</a>' in shown
     assert 'href="../downloads/02_two.ipynb" download' in shown
-    assert f"[README]({REPOSITORY}/blob/main/README.md#how), [03](03_a.ipynb)" in shown
+    assert f"[A]({REPOSITORY}/blob/main/README.md#how), [03](03_a.ipynb)" in shown
 
 
 NAMES = "## Names to take with you\n\n| say | mean |\n|---|---|\n"
