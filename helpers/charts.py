@@ -156,8 +156,8 @@ def plot_staircase(
         ax.text(place, max(numbers) + 0.015, f"{mean:.3f}", ha="center", va="bottom", fontsize=8)
     names = list(measured)
     if now:
-        places = [names.index(name) for name in now]
-        ax.plot(places, list(now.values()), "o", color=COLORS[6], markersize=4, label="just now")
+        places = [names.index(name) + 0.25 for name in now]  # beside the whisker
+        ax.plot(places, list(now.values()), "o", color=COLORS[6], markersize=4, label="this run")
         ax.legend(frameon=False, fontsize="small", loc="lower right")
     ax.set(title=title, ylabel=ylabel, ylim=(0, 1))
     ax.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=8)

@@ -209,7 +209,7 @@ def test_plot_staircase_draws_steps_as_high_as_the_means_and_whiskers_over_the_s
     whiskers = [lines.get_segments()[0][:, 1].tolist() for lines in ax.collections]
     assert whiskers == [[0.6, 0.8], [0.84, 0.9]]
     assert [text.get_text() for text in ax.texts] == ["0.700", "0.880"]
-    assert ax.get_lines()[0].get_xydata().tolist() == [[1, 0.85]]
+    assert ax.get_lines()[0].get_xydata().tolist() == [[1.25, 0.85]]
     assert (ax.get_title(), ax.get_ylabel(), ax.get_ylim()) == ("Up", "accuracy", (0, 1))
 
 
