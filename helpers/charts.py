@@ -633,10 +633,10 @@ def show_guesses(
         ValueError: no pictures, another shape, or not one word for each.
     """
     shape, truths = tuple(pictures.shape), list(guesses if truths is None else truths)
-    if len(shape) != 4 or shape[1] != 3 or not shape[0] == len(guesses) == len(truths):
+    if len(shape) != 4 or shape[1] != 3 or not 0 < shape[0] == len(guesses) == len(truths):
         counts = f"{len(guesses)} and {len(truths)} words"
         raise ValueError(f"pictures must be (N, 3, H, W) with N words, got {shape}, {counts}")
-    pixels = pictures.detach().cpu().permute(0, 2, 3, 1).numpy()
+    pixels = pictures.detach().cpu().clamp(0, 1).permute(0, 2, 3, 1).numpy()
     axes = _show_each(pixels, columns, 1.2, title)
     for ax, guess, truth in zip(axes, guesses, truths, strict=True):
         words, color = (guess, "black") if guess == truth else (f"{guess}?\n{truth}", COLORS[1])

@@ -27,8 +27,10 @@ from helpers.charts import (
     plot_sizes,
     plot_slopes,
     plot_softmax,
+    plot_spread,
     plot_stacks,
     plot_staircase,
+    show_guesses,
     show_images,
 )
 from helpers.metrics import History
@@ -401,3 +403,45 @@ def test_plot_each_path_draws_every_path_beside_the_same_one_in_grey():
 def test_plot_each_path_refuses_nothing():
     with pytest.raises(ValueError, match=r"points \(x, y\) for each name"):
         plot_each_path(bowl, {}, behind=[(0, 0)], title="no", xlim=(0, 1), ylim=(0, 1))
+
+
+# Whiskers ----------------------------------------------------------------------------------------
+
+
+def test_a_bar_ends_at_the_mean_and_every_run_has_its_dot():
+    """So that nobody takes one lucky run for the result."""
+    ax = plot_spread({"ours": [0.4, 0.6, 0.5], "theirs": [0.2]}, title="t", xlabel="x", chance=0.1)
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.5, 0.2])
+    dots = [line for line in ax.get_lines() if line.get_marker() == "o"]
+    assert [list(line.get_xdata()) for line in dots] == [[0.4, 0.6, 0.5], [0.2]]
+    whiskers = [list(line.get_xdata()) for line in ax.get_lines() if line.get_marker() == "|"]
+    assert whiskers == [[0.4, 0.6], [0.2, 0.2]]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a guess"]
+
+
+@pytest.mark.parametrize("values", [{}, {"a": []}, {"a": [float("nan")]}, {"a": [-0.1]}])
+def test_a_spread_of_nothing_is_refused(values):
+    with pytest.raises(ValueError, match="values must hold"):
+        plot_spread(values, title="t", xlabel="x")
+
+
+# Guesses -----------------------------------------------------------------------------------------
+
+
+def test_a_wrong_guess_is_marked_and_the_truth_stands_below_it():
+    pictures = torch.rand(2, 3, 8, 8)
+    right, wrong = show_guesses(pictures, ["coat", "coat"], ["coat", "shirt"], title="t")
+    assert right.get_title() == "coat" and right.title.get_color() == "black"
+    assert wrong.get_title() == "coat?\nshirt" and wrong.title.get_color() != "black"
+    np.testing.assert_allclose(right.images[0].get_array(), pictures[0].permute(1, 2, 0))
+
+
+def test_without_truths_every_word_is_taken_as_it_is():
+    (ax,) = show_guesses(torch.rand(1, 3, 8, 8), ["?"], title="t")
+    assert ax.get_title() == "?"
+
+
+@pytest.mark.parametrize("shape, words", [((2, 1, 8, 8), 2), ((2, 3, 8, 8), 1), ((0, 3, 8, 8), 0)])
+def test_pictures_without_colours_or_without_words_are_refused(shape, words):
+    with pytest.raises(ValueError, match="pictures must be"):
+        show_guesses(torch.rand(shape), ["?"] * words, title="t")

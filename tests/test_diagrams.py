@@ -1,5 +1,6 @@
 """helpers.diagrams: a picture says what torch computes, all of it, and readably."""
 
+from collections import OrderedDict
 from itertools import combinations
 
 import matplotlib
@@ -15,10 +16,12 @@ from torch import nn
 
 from helpers.charts import COLORS
 from helpers.diagrams import (
+    LEARNING,
     TILES,
     draw_broadcast,
     draw_channels,
     draw_formats,
+    draw_frozen,
     draw_lanes,
     draw_layers,
     draw_lifetimes,
@@ -651,3 +654,25 @@ def test_draw_layers_refuses_what_it_cannot_draw():
         draw_layers(small_network(), torch.rand(8, 8), title="no")
     with pytest.raises(ValueError, match="names must be 5, got 2"):
         draw_layers(small_network(), torch.rand(1, 8, 8), title="no", names="ab")
+
+
+# What learns -------------------------------------------------------------------------------------
+
+
+def test_each_part_is_coloured_by_whether_it_learns_and_its_numbers_are_counted():
+    body = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3)).requires_grad_(False)
+    model = nn.Sequential(OrderedDict(body=body, head=nn.Linear(3, 1)))
+    ax = draw_frozen({"a probe": model}, title="t")
+    hatches = [box.get_hatch() for box in ax.patches]
+    assert hatches == [LEARNING["frozen"]["hatch"]] * 2 + [None]
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == [
+        "a probe",
+        "body: 0 of 21 numbers learn",
+        "head: 4 of 4 numbers learn",
+    ]
+
+
+def test_a_picture_of_no_model_is_refused():
+    with pytest.raises(ValueError, match="models must hold"):
+        draw_frozen({}, title="t")
