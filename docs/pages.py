@@ -147,7 +147,7 @@ PARTS = (
         "13",
         "One small window slides along a photograph. It becomes a network that tells clothes "
         "apart, that is brought up to date, and that survives a power cut.",
-        ("11", "Six of each class"),
+        ("11", "Some have a shape of their own, some differ by a button"),
         "A grid of small grey pictures of clothes, six of each of ten kinds.",
     ),
     Part(

@@ -93,7 +93,7 @@ def test_restart_and_run_all(page: Page, name: str, say: Any) -> None:
     begun = time.monotonic()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Restart Kernel and Run All Cells…").click()
-    page.locator(".jp-Dialog").get_by_role("button", name="Restart").click()
+    page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
     code = wait_until_run(page)
     say(f"{name}: {len(code)} cells in {time.monotonic() - begun:.0f} s")
     assert [cell["count"] for cell in code] == list(range(1, len(code) + 1))

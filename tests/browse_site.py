@@ -156,6 +156,9 @@ def test_every_page_fits_and_shows_all_that_it_has(page: Page, width: str) -> No
                 tooWide: document.documentElement.scrollWidth > innerWidth,
                 withoutPicture: [...document.images].filter(
                     (image) => image.complete && !image.naturalWidth).map((image) => image.src),
+                squeezed: [...document.querySelectorAll('.cell_output img')].filter(
+                    ({ clientWidth: w, clientHeight: h, naturalWidth: x, naturalHeight: y }) =>
+                        w && Math.abs(w * y / (h * x) - 1) > 0.03).map((image) => image.alt),
                 wrongFormulas: document.querySelectorAll('mjx-merror').length,
             })"""
         )
