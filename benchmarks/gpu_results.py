@@ -119,7 +119,7 @@ def ways(device: torch.device, size: int, repeats: int) -> Iterator[Row]:
 
 def mixed(device: torch.device, size: int, repeats: int) -> Iterator[Row]:
     """One step of a wider network in two number formats, and what it holds at most."""
-    images = torch.rand(max(size // 8, 8), 1, 28, 28).to(device)
+    images = torch.rand(max(size // 8, 1), 1, 28, 28).to(device)
     for name, dtype in {"float32": None, "autocast to bfloat16": torch.bfloat16}.items():
         took = milliseconds(step_of(wide().to(device), images, dtype), device, repeats)
         yield f"a step of a wide network with {len(images)} pictures in {name}", f"{took:.3f} ms"
