@@ -104,9 +104,7 @@ def test_an_exercise_brings_its_hints_and_its_solution() -> None:
 
 
 def test_links_lead_to_where_things_are_on_the_website() -> None:
-    text = (
-        "[Open in Colab](https://colab.example/x)\n\n[README](../README.md#how), [03](03_a.ipynb)"
-    )
+    text = "[Open in Colab](https://colab.example/x)\n\n[A](../README.md#how), [03](03_a.ipynb)"
     shown = pages.linked(text, "02_two.ipynb", REPOSITORY)
     assert '<a class="button" href="https://colab.example/x">Open in Colab</a>' in shown
     assert 'href="../downloads/02_two.ipynb" download' in shown
