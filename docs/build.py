@@ -4,7 +4,6 @@ The pages are made from the notebooks as they are stored; no cell is executed an
 fetched. build/source/ holds what Sphinx reads, build/site/ the website, for any static server.
 """
 
-import importlib.util
 import json
 import shutil
 import sys
@@ -44,16 +43,16 @@ def write(path: Path, text: str) -> None:
 def prepare(book: list[pages.Chapter]) -> None:
     """Put into build/source what Sphinx reads."""
     repository = f"https://github.com/{notebooks.repository_address(ROOT)}"
-    for page in DOCS.glob("*.md"):
+    for page in {*DOCS.glob("*.md")} - {DOCS / "helpers.md"}:
         write(SOURCE / page.name, page.read_text("utf-8"))
     write(SOURCE / "readme.md", (ROOT / "README.md").read_text("utf-8"))
     write(SOURCE / "index.md", pages.contents(book))
     write(SOURCE / "helpers.md", helpers_page())
     write(SOURCE / "names.md", pages.glossary(book))
-    wanted = {each.path.name for each in book}
-    for path in (SOURCE / "notebooks").glob("*.ipynb"):
-        if path.name not in wanted:
-            path.unlink()
+    wanted = {each.path.stem for each in book}
+    for path in [*SOURCE.glob("notebooks/*.ipynb"), *SITE.glob("notebooks/*.html")]:
+        if path.stem not in wanted:
+            path.unlink()  # a chapter of that name is gone
     for each in book:
         page = pages.as_page(pages.read(each.path), each.path.name, repository)
         write(SOURCE / "notebooks" / each.path.name, nbformat.writes(page))
@@ -79,17 +78,14 @@ def helpers_page() -> str:
 
 def mathjax() -> Path:
     """Return the folder of MathJax, which comes in a package of its own."""
-    return Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
+    return Path(util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
 
 
 def finish(book: list[pages.Chapter], address: str) -> None:
     """Add to build/site what is no page: formulas' script, downloads, pictures, sitemap."""
-    target = SITE / "_static" / "mathjax"
-    for part in ("tex-chtml.js", "output/chtml/fonts/woff-v2"):
-        source = mathjax() / part
-        (target / part).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, target / part, **({"dirs_exist_ok": True} if source.is_dir() else {}))
+    target, fonts = SITE / "_static" / "mathjax", "output/chtml/fonts/woff-v2"
+    shutil.copytree(mathjax() / fonts, target / fonts, dirs_exist_ok=True)
+    shutil.copy(mathjax() / "tex-chtml.js", target)
     shutil.copytree(SOURCE / "assets", SITE / "assets", dirs_exist_ok=True)
     for each in book:
         copy_for_reader = json.dumps(workbook.sealed_copy(each.path), ensure_ascii=False, indent=1)

@@ -260,7 +260,10 @@ def answers(cells: list[NotebookNode]) -> Iterator[NotebookNode]:
 def help_below(cell: NotebookNode) -> list[NotebookNode]:
     """Return what stands below an exercise: its hints and its solution, each folded."""
     found = cell.cell_type == "code" and CHECK.search(cell.source)
-    return [new_markdown_cell(help_with(found[1]))] if found else []
+    if not found:
+        return []
+    identity = f"help-{found[1].replace('.', '-')}"  # the same each time: see `write` of build.py
+    return [new_markdown_cell(help_with(found[1]), id=identity)]
 
 
 def help_with(number: str) -> str:
