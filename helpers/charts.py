@@ -535,11 +535,13 @@ def plot_shares(
 ) -> Axes:
     """Draw what share of each total its parts have: a bar of full length for each, cut up.
 
-    Built in notebook 10, for LeNet's parameters and its work.
+    Built in notebook 10, for LeNet's parameters and its work. The parts that have room carry
+    their names.
 
     Args:
         totals: from the name of a total to its parts, by name; the same parts in each.
-        accent: the parts that the picture is about, in blue; the others are grey.
+        accent: the parts that the picture is about, in blue, with their sum above the bar; the
+            others are grey.
         title: the picture's title.
 
     Raises:
@@ -551,19 +553,20 @@ def plot_shares(
         raise ValueError(f"totals must have the same parts, 0 or more and not all 0, got {totals}")
     if not names:
         raise ValueError("totals must hold at least one total with parts, got none")
-    ax = _axes(None, (6.4, 0.55 * len(totals) + 1.3))
+    ax = _axes(None, (6.4, 0.9 * len(totals) + 0.8))
     lefts = np.zeros(len(totals))
     for name, color in _in_blue_and_grey(names, accent).items():
         shares = np.array([100 * parts[name] / sum(parts.values()) for parts in totals.values()])
-        bars = ax.barh(list(totals), shares, 0.6, lefts, color=color, edgecolor="white", label=name)
-        words = [f"{share:.0f} %" if share >= 5 else "" for share in shares]
+        bars = ax.barh(list(totals), shares, 0.6, lefts, color=color, edgecolor="white")
+        words = [f"{name}\n{share:.0f} %" if share >= 8 else "" for share in shares]
         ax.bar_label(bars, words, label_type="center", fontsize=8)
         lefts += shares
+    for row, parts in enumerate(totals.values()):
+        share = 100 * sum(parts[name] for name in accent) / sum(parts.values())
+        ax.text(0, row - 0.33, f"blue: {share:.0f} %", color=COLORS[0], va="bottom", fontsize=9)
     ax.invert_yaxis()
     ax.set(title=title, xlabel="share in per cent", xlim=(0, 100))
     ax.spines[["top", "right", "left"]].set_visible(False)
-    look: Any = {"frameon": False, "fontsize": 8, "ncols": len(names)}
-    plt.gcf().legend(loc="outside lower center", **look)
     return ax
 
 
@@ -654,9 +657,9 @@ def _can_be_shared(parts: Mapping[str, float]) -> bool:
 
 
 def _in_blue_and_grey(names: Sequence[str], accent: Collection[str]) -> dict[str, str]:
-    """Return a colour for each name: blues for those that a picture is about, greys for others."""
-    blues, greys = cycle([COLORS[5], "#7FB7DD"]), cycle(["0.62", "0.74", "0.86"])
-    return {name: next(blues if name in accent else greys) for name in names}
+    """Return a colour for each name: blue for those that a picture is about, greys for others."""
+    greys = cycle(["0.7", "0.8", "0.9"])
+    return {name: COLORS[5] if name in accent else next(greys) for name in names}
 
 
 def _contours(

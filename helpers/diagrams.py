@@ -328,7 +328,13 @@ def draw_broadcast(
 
 
 def show_grids(
-    grids: Mapping[str, Tensor], *, title: str, signs: str = "", columns: int = 8
+    grids: Mapping[str, Tensor],
+    *,
+    title: str,
+    signs: str = "",
+    columns: int = 8,
+    zeros: bool = True,
+    lines: bool = False,
 ) -> Axes:
     """Show matrices beside each other, coloured by value, the small ones with their numbers.
 
@@ -340,6 +346,8 @@ def show_grids(
         title: the picture's title.
         signs: one character for each gap between neighbours, such as "+=".
         columns: how many grids stand side by side.
+        zeros: whether a zero is written too.
+        lines: whether the cells of large grids are set apart, so that they can be counted.
 
     Raises:
         ValueError: there is no grid, or one is not a matrix or is empty, or the signs are not
@@ -352,20 +360,25 @@ def show_grids(
         raise ValueError(f"signs must be one fewer than the {len(grids)} grids, got {signs!r}")
     ax, corners, cell = _side_by_side(sizes, signs, columns, title)
     for grid, corner in zip(grids.values(), corners, strict=True):
-        _draw_grid(ax, grid.detach().cpu().double().numpy(), corner, cell)
+        values = grid.detach().cpu().double().numpy()
+        small = max(values.shape) <= 8
+        _draw_grid(ax, values, corner, lines=small or lines, pale=small)
+        for row, column in np.argwhere((values != 0) | zeros) if small else ():
+            number = f"{values[row, column] + 0.0:.3g}"
+            _write(ax, corner[0] + column, corner[1] + row, number, cell)
     return ax
 
 
 def show_maps(
     maps: Mapping[str, Tensor], *, title: str, window: tuple[Size, Size] | None = None
 ) -> np.ndarray:
-    """Show a grey photograph and what windows made of it, each with its name above.
+    """Show a photograph and what windows made of it, each with its name above.
 
     Built in notebook 09. What has a negative number is shown in red (positive) and blue
-    (negative), on one scale for all; what has none, in grey from 0 to 1.
+    (negative), on one scale for all; what has none, in grey from 0 to 1, or in its colours.
 
     Args:
-        maps: from a name to a matrix.
+        maps: from a name to a matrix, or to a photograph in colour, (H, W, 3).
         title: the picture's title.
         window: a corner (row and column) and a size (rows and columns) to frame in the first map,
             with a ring around it; in the others a ring marks where its sum stands.
@@ -376,7 +389,7 @@ def show_maps(
     Raises:
         ValueError: there is no map, or one is not a matrix or is empty.
     """
-    if not maps or any(m.ndim != 2 or 0 in m.shape for m in maps.values()):
+    if not maps or not all(_is_a_map(m) for m in maps.values()):
         shapes = {name: tuple(m.shape) for name, m in maps.items()}
         raise ValueError(f"maps must hold at least one matrix with entries, got shapes {shapes}")
     values = [m.detach().cpu().double().numpy() for m in maps.values()]
@@ -456,7 +469,7 @@ def draw_channels(
 ) -> Axes:
     """Draw which input channels an output channel listens to, once for each number of groups.
 
-    Built in notebook 10. A line is one kernel; the colours are the groups.
+    Built in notebook 10. A line is one slice of a kernel; the colours are the groups.
 
     Args:
         in_channels: how many channels come in.
@@ -473,9 +486,9 @@ def draw_channels(
     ax, _ = _canvas((-0.2, 4.2 * len(groups) - 1), (-0.2, tallest + 1.1), title)
     for panel, count in enumerate(groups):
         left = 4.2 * panel
-        _draw_kernels(ax, left, (in_channels, out_channels), count)
-        kernels = in_channels * out_channels // count
-        words = f"{count} group{'s' * (count > 1)}\n{kernels} kernels"
+        _draw_slices(ax, left, (in_channels, out_channels), count)
+        slices = in_channels * out_channels // count
+        words = f"{count} group{'s' * (count > 1)}\n{slices} slices"
         ax.text(left + 1.5, tallest + 0.1, words, ha="center", va="top", fontsize=9)
     return ax
 
@@ -934,7 +947,8 @@ def _draw_stack(ax: Axes, left: float, values: Tensor, size: Point) -> None:
     front = (values[:, None] if rows else values[0]).numpy()
     for place in np.linspace(depth, 0, 1 if rows else count):
         corner = left + depth - place, depth / 2 - tall / 2 + place - depth / 2
-        edges: Any = {"facecolor": "#DDEBF5", "edgecolor": FIRST, "linewidth": 0.6}
+        thin = 0.3 if count > 8 and not rows else 0.6
+        edges: Any = {"facecolor": "#DDEBF5", "edgecolor": FIRST, "linewidth": thin}
         ax.add_patch(Rectangle(corner, wide - depth, tall - depth, **edges))
     extent = left + depth, left + wide, tall / 2 - depth, -tall / 2
     ax.imshow(front, cmap="gray" if count == 1 else "Blues", extent=extent, zorder=2)
@@ -1105,6 +1119,11 @@ def _draw_copies(
         _write(ax, x, y, f"{values[row, column].item():.4g}", cell, ink)
 
 
+def _is_a_map(values: Tensor) -> bool:
+    """Tell whether this is a matrix, or a photograph in colour, with entries."""
+    return values.numel() > 0 and (values.ndim == 2 or values.shape[2:] == (3,))
+
+
 def _frame_window(axes: Sequence[Axes], corner: Size, size: Size) -> None:
     """Frame a window in the first Axes and ring it, and ring the place of its sum in the others."""
     (top, left), (rows, columns) = corner, size
@@ -1115,18 +1134,15 @@ def _frame_window(axes: Sequence[Axes], corner: Size, size: Size) -> None:
         ax.plot(x, y, "o", ms=11, mfc="none", mec=COLORS[4], mew=1.5)
 
 
-def _draw_grid(ax: Axes, values: np.ndarray, corner: Point, cell: float) -> None:
-    """Draw one matrix; its numbers as well if it is small."""
+def _draw_grid(ax: Axes, values: np.ndarray, corner: Point, *, lines: bool, pale: bool) -> None:
+    """Draw one matrix, its cells set apart by lines or not, and pale where letters follow."""
     (left, top), (rows, columns) = corner, values.shape
-    small = max(rows, columns) <= 8
-    bound = (2.0 if small else 1.2) * float(np.abs(values).max()) or 1.0  # pale under letters
+    bound = (2.0 if pale else 1.2) * float(np.abs(values).max()) or 1.0
     edges = np.arange(columns + 1) + left, np.arange(rows + 1) + top
     mesh = ax.pcolormesh(*edges, values, cmap="RdBu_r", vmin=-bound, vmax=bound)
-    mesh.set(edgecolor="#b0b0b0" if small else "face", linewidth=0.6 if small else 0)
+    mesh.set(edgecolor="#b0b0b0" if lines else "face", linewidth=0.6 if lines else 0)
     frame = Rectangle(corner, columns, rows, fill=False, edgecolor="#888888", linewidth=0.8)
     ax.add_patch(frame)
-    for row, column in np.ndindex(values.shape) if small else ():
-        _write(ax, left + column, top + row, f"{values[row, column] + 0.0:.3g}", cell)
 
 
 def _cells_to_show(out: int, cells: Sequence[Size] | None) -> list[Size]:
@@ -1168,8 +1184,8 @@ def _draw_window(ax: Axes, corner: Point, span: int, dilation: int, number: int)
     ax.plot(columns.ravel(), rows.ravel(), "o", zorder=3, **look)
 
 
-def _draw_kernels(ax: Axes, left: float, channels: Size, groups: int) -> None:
-    """Draw the channels that come in and those that go out, and a line for each kernel."""
+def _draw_slices(ax: Axes, left: float, channels: Size, groups: int) -> None:
+    """Draw the channels that come in and those that go out, and a line for each slice."""
     for x, count in zip((left, left + 2.2), channels, strict=True):
         for k in range(count):
             color = GROUPS[k * groups // count % len(GROUPS)]

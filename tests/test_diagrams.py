@@ -275,6 +275,14 @@ def test_show_grids_leaves_the_numbers_out_of_large_grids():
     assert weights.grad is None
 
 
+def test_show_grids_can_leave_out_zeros_and_rule_large_grids():
+    ax = show_grids({"x": torch.tensor([[1.0, 0.0]])}, title="Small", zeros=False)
+    assert numbers(ax) == [1]
+    for lines in True, False:
+        ax = show_grids({"x": torch.eye(9)}, title="Large", lines=lines)
+        assert numbers(ax) == [] and (ax.collections[0].get_linewidth()[0] > 0) == lines
+
+
 @pytest.mark.parametrize("shapes", [[(6, 6), (3, 3)], [(28, 28)] * 4, [(1, 1)], [(16, 36)] * 2])
 @pytest.mark.parametrize("columns", [8, 1])
 def test_show_grids_keeps_everything_on_the_page_and_apart(shapes, columns):
@@ -319,7 +327,15 @@ def test_show_maps_keeps_grey_and_signed_apart_and_shows_where_the_window_stands
     assert rings == [[[4.5, 3]], [[3, 2]], [[3, 2]]]
 
 
-@pytest.mark.parametrize("maps", [{}, {"a": torch.ones(3)}, {"a": torch.ones(0, 2)}])
+def test_show_maps_shows_a_colour_photograph_as_it_is():
+    photo = torch.rand(4, 5, 3)
+    (ax, _) = show_maps({"photo": photo, "map": torch.eye(4) - 0.5}, title="Two")
+    np.testing.assert_allclose(ax.images[0].get_array(), photo)
+
+
+@pytest.mark.parametrize(
+    "maps", [{}, {"a": torch.ones(3)}, {"a": torch.ones(0, 2)}, {"a": torch.ones(2, 2, 4)}]
+)
 def test_show_maps_refuses_what_is_no_matrix(maps):
     with pytest.raises(ValueError, match="at least one matrix"):
         show_maps(maps, title="no")
@@ -402,13 +418,13 @@ def test_draw_reach_refuses_what_is_no_stack(stacks):
         draw_reach(stacks, title="no")
 
 
-def test_draw_channels_draws_one_line_a_kernel():
+def test_draw_channels_draws_one_line_a_slice():
     ax = draw_channels(4, 2, [1, 2], title="Groups")
     assert len(ax.get_lines()) == 8 + 4 and len(ax.patches) == 2 * (4 + 2)
-    assert [text.get_text() for text in ax.texts] == ["1 group\n8 kernels", "2 groups\n4 kernels"]
+    assert [text.get_text() for text in ax.texts] == ["1 group\n8 slices", "2 groups\n4 slices"]
     for count in 1, 2:
-        kernels = torch.nn.Conv2d(4, 2, 3, groups=count).weight[:, :, 0, 0].numel()
-        assert f"{kernels} kernels" in ax.texts[count - 1].get_text()
+        slices = torch.nn.Conv2d(4, 2, 3, groups=count).weight[:, :, 0, 0].numel()
+        assert f"{slices} slices" in ax.texts[count - 1].get_text()
 
 
 @pytest.mark.parametrize("groups", [[], [3], [0], [4]])
