@@ -386,7 +386,7 @@ def _entry(model_class: Any, images: Tensor, labels: Tensor) -> dict[str, str]:
     found = {"parameters": _size_in_words(sum(p.numel() for p in model.parameters()))}
     if found["parameters"] != "some":
         return found
-    for training, count in ((True, 20), (False, 20), (False, 1), (True, 7)):
+    for training, count in ((True, 8), (False, 8), (False, 1), (True, 5)):
         out = model.train(training)(images[:count].clone())
         mode = f"{'train' if training else 'eval'}(), {count} pictures"
         found[mode] = _output_in_words(out, count)
@@ -411,10 +411,10 @@ def _output_in_words(out: Any, count: int) -> str:
 
 def _gradients_in_words(model: nn.Module, images: Tensor, labels: Tensor) -> str:
     model.train()
-    out = model(images[:20].clone())
+    out = model(images[:8].clone())
     if not out.requires_grad:
         return "none"
-    F.cross_entropy(out, labels[:20]).backward()
+    F.cross_entropy(out, labels[:8]).backward()
     missing = [p for p in model.parameters() if p.requires_grad and p.grad is None]
     return "for some parameters alone" if missing else "for all parameters"
 
@@ -429,7 +429,7 @@ def _measured(model_class: Any, images: Tensor, labels: Tensor) -> str:
         optimizer.step()
     right = (model(images).argmax(dim=1) == labels).double().mean().item()
     size = sum(p.numel() for p in model.parameters())
-    learned = f"after twelve steps it tells {right:.0%} of 100 made-up pictures apart"
+    learned = f"after twelve steps it tells {right:.0%} of 40 made-up pictures apart"
     return f"it has {size:,} parameters, and {learned}. Now the real ones"
 
 
@@ -462,10 +462,10 @@ _NO_DTYPE = "the entries of `permutation` are places, and to index columns with 
 
 
 def _made_up(generator: Generator) -> tuple[Tensor, Tensor]:
-    """Draw 100 pictures of ten kinds: for each kind 7×7 blocks of grey, and noise over them."""
+    """Draw 40 pictures of ten kinds: for each kind 7×7 blocks of grey, and noise over them."""
     kinds = torch.rand(10, 1, 7, 7, generator=generator)
-    labels = torch.randint(10, (100,), generator=generator)
-    noise = torch.rand(100, 1, 28, 28, generator=generator)
+    labels = torch.randint(10, (40,), generator=generator)
+    noise = torch.rand(40, 1, 28, 28, generator=generator)
     blocks = kinds[labels].repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
     return (3 * blocks + noise) / 4, labels
 
@@ -662,7 +662,7 @@ def reorder_weight(weight, permutation):  # (H, 784), (784,) -> (H, 784)
 **12.3 Build.** Enter the challenge. Write a network of your own, `MyNet`, from images
 (B, 1, 28, 28) in [0, 1] to logits (B, 10), with at most 65,000 parameters. `check` counts them,
 tries batches of several sizes in both modes, looks whether every parameter gets a gradient, and
-trains your network for twelve steps on 100 made-up pictures. Then try it on the real ones, as we
+trains your network for twelve steps on 40 made-up pictures. Then try it on the real ones, as we
 tried ours: `try_out("mine", MyNet, momentum_sgd, one_cycle=True)`. Which is better?""",
         stub="""\
 class MyNet(nn.Module):

@@ -237,7 +237,7 @@ def test_networks_that_may_enter(code, size):
         (MLP.format(50), "self.layers(images).softmax(1)", "leave yours out"),
         (MLP.format(50), "self.layers(images).argmax(1)", "it decides already"),
         ("nn.Conv2d(1, 10, 28)", "self.layers(images)", "ten maps of 1×1 come out"),
-        (MLP.format(50) + ", nn.Linear(10, 9)", "self.layers(images)", "(20, 9)"),
+        (MLP.format(50) + ", nn.Linear(10, 9)", "self.layers(images)", "(8, 9)"),
         ("nn.Linear(784, 10)", "self.layers(images.view(64, -1))", "RuntimeError"),
         (MLP.format(50), "self.layers[:3](images)[:, :10]", "some parameters never get a gradient"),
     ],
