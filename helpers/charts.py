@@ -564,8 +564,7 @@ def plot_shares(
     for row, parts in enumerate(totals.values()):
         share = 100 * sum(parts[name] for name in accent) / sum(parts.values())
         ax.text(0, row - 0.33, f"blue: {share:.0f} %", color=COLORS[0], va="bottom", fontsize=9)
-    ax.invert_yaxis()
-    ax.set(title=title, xlabel="share in per cent", xlim=(0, 100))
+    ax.set(title=title, xlabel="share in per cent", xlim=(0, 100), ylim=(len(totals) - 0.6, -0.7))
     ax.spines[["top", "right", "left"]].set_visible(False)
     return ax
 
