@@ -9,7 +9,7 @@ VENV_PYTHON := .venv/bin/python
 endif
 
 STAMP := .venv/.setup-done
-SOURCES := helpers exercises tests benchmarks notebooks .ci conftest.py
+SOURCES := helpers exercises tests benchmarks notebooks docs .ci conftest.py
 WORKERS := 2
 SWEPT := . $(SOURCES)
 CACHES = $(wildcard $(foreach name,__pycache__ .ipynb_checkpoints,$(addsuffix /$(name),$(SWEPT))))
@@ -29,7 +29,7 @@ ifdef DEVICE
 export DEVICE
 endif
 
-.PHONY: help setup lab test render stamp lint lock bench clean
+.PHONY: help setup lab test site browse render stamp lint lock bench clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,12 @@ lab: setup  ## copy the notebooks to workbook/, which is yours, and open Jupyter
 
 test: setup  ## run the tests and every notebook, two at a time (DEVICE=cuda: on the GPU)
 	@$(OPEN_STREAMS) $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+site: setup  ## build the website in build/site, from the notebooks as they are stored
+	@$(VENV_PYTHON) docs/build.py
+
+browse: site  ## try the website and JupyterLab in a real browser, where there is one
+	@$(OPEN_STREAMS) $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/browse_*.py
 
 render: setup  ## run every notebook and store its outputs (NOTEBOOKS=11: that one)
 	$(VENV_PYTHON) .ci/notebooks.py render $(NOTEBOOKS)

@@ -24,6 +24,7 @@ WEEKLY = "takes half an hour: the weekly job runs it, and so does WEEKLY=1 make 
 SLOWEST_FIRST = (
     "test_every_cell_twice.py",
     "11_lenet.ipynb",
+    "12_modern_lenet.ipynb",
     "16_transfer_learning.ipynb",
     "17_scaling_out.ipynb",
     "13_save_load.ipynb",

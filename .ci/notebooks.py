@@ -53,7 +53,7 @@ for package, module in ("helpers", "two_layer.py"), ("exercises", "tutor.py"):
 COLAB_LINK = "https://colab.research.google.com/github/{address}/blob/main/notebooks/{name}"
 
 README_PICTURES = {  # the title of a plot in a notebook: where the README shows it from
-    "Three short epochs, one step at a time": "docs/one_step_at_a_time.png",
+    "One change throws it down, six carry it up": "docs/one_change_at_a_time.png",
 }
 
 CLAIMS = "claims"  # the tag of a cell that holds the text to its word
@@ -318,6 +318,12 @@ def repository_address(root: Path = ROOT) -> str:
     return found[1]
 
 
+def site_address(address: str) -> str:
+    """Return where GitHub's Pages show the website of ``OWNER/REPO``."""
+    owner, _, name = address.partition("/")
+    return f"https://{owner.lower()}.github.io/{name}/"
+
+
 def check_address(address: str) -> str:
     """Return ``address`` if it has the form OWNER/REPO; otherwise raise ToolError."""
     if not NEW_ADDRESS.fullmatch(address) or address.endswith(".git"):
@@ -331,6 +337,8 @@ def readdressed(text: str, old: str, new: str) -> str:
     address = re.compile(rf"(?<=[/:]){re.escape(old)}(?![\w-]|\.(?!git\b)\w)")
 
     def change(url: re.Match[str]) -> str:
+        if url[0].startswith(site_address(old)):
+            return url[0].replace(site_address(old), site_address(new), 1)
         return address.sub(new, url[0]) if re.search(r"github|/gh/", url[0]) else url[0]
 
     return URL.sub(change, text)
@@ -341,7 +349,7 @@ def stamped_files(root: Path) -> list[Path]:
 
     The old address is read from pyproject.toml: with it last, a run cut short can be repeated.
     """
-    names = ["README.md", "CONTRIBUTING.md"]
+    names = ["README.md", "CONTRIBUTING.md", "docs/run.md"]
     pages = [root / name for name in names if (root / name).is_file()]
     return [*pages, *find_notebooks([], root), root / "pyproject.toml"]
 

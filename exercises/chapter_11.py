@@ -1,15 +1,15 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs
-"""The exercises of notebook 11: one softmax too many, mirrors, shuffled pixels, second answers."""
+"""The exercises of notebook 11: one softmax too many, means of batches, recall, second answers."""
 
 import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from exercises.differences import describe, difference
-from exercises.exercise import Exercise, Wrong
+from exercises.differences import difference
+from exercises.exercise import Exercise, Wrong, in_turn, wrongs
 
 # Solutions ----------------------------------------------------------------------------------------
 
@@ -21,20 +21,15 @@ def lowest_loss():
     return F.cross_entropy(best, labels).item()
 
 
-class RandomMirror(nn.Module):
-    """Mirror each picture with probability ½, in training mode only."""
-
-    def forward(self, images):
-        """Return as many pictures as came in, (B, 1, H, W)."""
-        if not self.training:
-            return images
-        mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-        return torch.where(mirrored, images.flip(-1), images)
+def mean_over_samples(means, sizes):
+    """Weight each batch's mean by the number of its samples."""
+    return (means * sizes).sum() / sizes.sum()
 
 
-def reorder_weight(weight, permutation):
-    """Give each column the place to which its pixel has moved."""
-    return weight[:, permutation]
+def recall_and_precision(matrix):
+    """Divide what is right by the sums of the rows, and by those of the columns."""
+    right = matrix.diag()
+    return right / matrix.sum(dim=1), right / matrix.sum(dim=0)
 
 
 def top_k_accuracy(logits, labels, k):
@@ -47,168 +42,41 @@ def top_k_accuracy(logits, labels, k):
 # Mistakes -----------------------------------------------------------------------------------------
 
 
-class _MirrorsInEvaluation(nn.Module):
-    def forward(self, images):
-        mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-        return torch.where(mirrored, images.flip(-1), images)
+def _of_columns_first(matrix):
+    recall, precision = recall_and_precision(matrix)
+    return precision, recall
 
 
-class _OnlyInEvaluation(RandomMirror):
-    def forward(self, images):
-        if self.training:
-            return images
-        mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-        return torch.where(mirrored, images.flip(-1), images)
+def _of_all(matrix):
+    return matrix.diag() / matrix.sum(), matrix.diag() / matrix.sum()
 
 
-class _WholeBatch(nn.Module):
-    def forward(self, images):
-        return images.flip(-1) if self.training and torch.rand(()) < 0.5 else images
+def _missed(matrix):
+    recall, precision = recall_and_precision(matrix)
+    return 1 - recall, 1 - precision
 
 
-class _EveryPicture(nn.Module):
-    def forward(self, images):
-        return images.flip(-1) if self.training else images
+def _one_number_each(matrix):
+    recall, precision = recall_and_precision(matrix)
+    return recall.mean(), precision.mean()
 
 
-class _UpsideDown(nn.Module):
-    def forward(self, images):
-        if not self.training:
-            return images
-        flipped = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-        return torch.where(flipped, images.flip(-2), images)
+def _without_the_right_ones(matrix):
+    right = matrix.diag()
+    return right / (matrix.sum(dim=1) - right), right / (matrix.sum(dim=0) - right)
 
 
-class _SameOnes(nn.Module):
-    def forward(self, images):
-        if not self.training:
-            return images
-        mirrored = torch.arange(len(images), device=images.device) % 2 == 0
-        return torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+def _largest(matrix):
+    rows, columns = matrix.max(dim=1).values, matrix.max(dim=0).values
+    return rows / matrix.sum(dim=1), columns / matrix.sum(dim=0)
 
 
-class _NoSuper(nn.Module):
-    def __init__(self):
-        self.p = 0.5
+def _whole_tables(matrix):
+    return matrix / matrix.sum(dim=1, keepdim=True), matrix / matrix.sum(dim=0)
 
 
-class _ThrownOnce(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.is_mirrored = bool(torch.rand(()) < 0.5)
-
-    def forward(self, images):
-        return images.flip(-1) if self.training and self.is_mirrored else images
-
-
-class _PairsTogether(nn.Module):
-    def forward(self, images):
-        if not self.training:
-            return images
-        coins = torch.rand((len(images) + 1) // 2, 1, 1, 1, device=images.device) < 0.5
-        mirrored = coins.repeat_interleave(2, dim=0)[: len(images)]
-        return torch.where(mirrored, images.flip(-1), images)
-
-
-class _HalfOfEveryBatch(nn.Module):
-    def forward(self, images):
-        if not self.training:
-            return images
-        some = torch.randperm(len(images), device=images.device) < len(images) // 2
-        return torch.where(some[:, None, None, None], images.flip(-1), images)
-
-
-class _RowsAlone(nn.Module):
-    def forward(self, images):
-        if not self.training:
-            return images
-        mirrored = torch.rand(*images.shape[:3], 1, device=images.device) < 0.5
-        return torch.where(mirrored, images.flip(-1), images)
-
-
-class _TurnedAround(nn.Module):
-    def forward(self, images):
-        if not self.training:
-            return images
-        turned = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-        return torch.where(turned, images.flip(-1, -2), images)
-
-
-class _PixelsAlone(nn.Module):
-    def forward(self, images):
-        if not self.training:
-            return images
-        return torch.where(torch.rand_like(images) < 0.5, images.flip(-1), images)
-
-
-class _Nothing(nn.Module):
-    def forward(self, images):
-        return images
-
-
-class _OrderOfTheBatch(nn.Module):
-    def forward(self, images):
-        if not self.training:
-            return images
-        mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-        return torch.where(mirrored, images.flip(0), images)
-
-
-class _BothComeOut(nn.Module):
-    def forward(self, images):
-        return torch.cat([images, images.flip(-1)]) if self.training else images
-
-
-class _ChangesItsInput(nn.Module):
-    def forward(self, images):
-        if self.training:
-            mirrored = torch.rand(len(images), device=images.device) < 0.5
-            images[mirrored] = images[mirrored].flip(-1)
-        return images
-
-
-def _other_way_round(weight, permutation):
-    return weight[:, permutation.argsort()]
-
-
-def _as_it_was(weight, permutation):
-    return weight
-
-
-def _rows(weight, permutation):
-    return weight[permutation]
-
-
-def _times(weight, permutation):
-    return weight * permutation
-
-
-def _product(weight, permutation):
-    return weight @ permutation.to(weight.dtype)
-
-
-def _twice(weight, permutation):
-    return weight[:, permutation][:, permutation]
-
-
-def _rows_and_columns(weight, permutation):
-    return weight[permutation][:, permutation]
-
-
-def _one_too_far(weight, permutation):
-    return weight[:, permutation - 1]
-
-
-def _turned(weight, permutation):
-    return weight.flip(1)
-
-
-def _sorted_columns(weight, permutation):
-    return weight.sort(dim=1).values
-
-
-def _of_its_own(weight, permutation):
-    return weight[:, torch.arange(weight.shape[1]).roll(1)]
+def _means_of_lines(matrix):
+    return matrix.diag() / matrix.double().mean(dim=1), matrix.diag() / matrix.double().mean(dim=0)
 
 
 def _first_answer_only(logits, labels, k):
@@ -297,131 +165,37 @@ def _each_picture(logits, labels, k):
 # What is compared ---------------------------------------------------------------------------------
 
 
-_EVERY, _NO = "every picture mirrored", "no picture mirrored"
-
-
-def _behaviour(layer_class: Any, images: Tensor) -> dict[str, str]:
-    """Say in words what a layer does to pictures in its two modes; the last pass may change them.
-
-    Twenty passes over thirty pictures: half is 300 of 600, give or take five deviations.
-    """
-    layer = layer_class()
-    if "_modules" not in vars(layer):
-        return {"__init__": "does not call super().__init__()"}
-    layer.train()
-    trained = _in_words([layer(images.clone()) for _ in range(20)], images)
-    if trained in (_EVERY, _NO) and _differs(layer_class, images):
-        return {"training mode": "all pictures mirrored, or none, by the coin of `__init__`"}
-    single = ""
-    if trained.startswith("about half"):
-        single = _in_words([layer(images[:1].clone()) for _ in range(30)], images[:1])
-    layer.eval()
-    evaluated = _in_words([layer(images.clone()) for _ in range(20)], images)
-    layer.train()
-    layer(images)
-    found = {"training mode": trained, "eval()": evaluated}
-    return found | {"training mode, with one picture": single}
-
-
-def _differs(layer_class: Any, images: Tensor) -> bool:
-    """Whether one new layer mirrors all pictures, and another one none."""
-    layers = [layer_class().train() for _ in range(20)]
-    return len({_in_words([layer(images.clone())], images) for layer in layers}) > 1
-
-
-def _in_words(outputs: list[Any], images: Tensor) -> str:
-    for output in outputs:
-        if not isinstance(output, Tensor) or output.shape != images.shape:
-            return f"{describe(output)} comes out"
-    batches = torch.stack(outputs)  # (20, B, 1, H, W)
-    mirrored, upright, flipped = (
-        (batches == other).flatten(2).all(dim=2)  # (20, B)
-        for other in (images.flip(-1), images, images.flip(-2))
-    )
-    if (mirrored | upright).all():
-        return _share_in_words(mirrored)
-    if (flipped | upright).all():
-        return "pictures turned upside down"
-    turned = (batches == images.flip(-1, -2)).flatten(2).all(dim=2)
-    if (turned | upright).all():
-        return "pictures turned around"
-    rows = (batches == images).all(dim=-1) | (batches == images.flip(-1)).all(dim=-1)
-    if rows.all():
-        return "pictures of which some rows are mirrored"
-    return _mixed_in_words(batches, images)
-
-
-def _mixed_in_words(batches: Tensor, images: Tensor) -> str:
-    """Say what comes out that is neither a picture nor its mirror image."""
-    mirrors = images.flip(-1)
-    if ((batches == images) | (batches == mirrors)).all():
-        return "pictures of which some pixels are mirrored"
-    known = torch.cat([images, mirrors]).flatten(1)
-    if all((known == picture).all(dim=1).any() for picture in batches.flatten(0, 1).flatten(1)):
-        return "pictures that went in at other places of the batch"
-    if (batches == 0).flatten(2).all(dim=2).any():
-        return "pictures of which some are all 0"
-    low, high = torch.minimum(images, mirrors), torch.maximum(images, mirrors)
-    if ((low - 1e-9 <= batches) & (batches <= high + 1e-9)).all():
-        return "pictures blended with their mirror images"
-    return "pictures that did not go in there, mirrored or not"
-
-
-def _share_in_words(mirrored: Tensor) -> str:
-    if mirrored.all() or not mirrored.any():
-        return _EVERY if mirrored.any() else _NO
-    if (mirrored == mirrored[:, :1]).all():
-        return "all pictures of a batch mirrored, or none"
-    if (mirrored == mirrored[:1]).all():
-        return "the same pictures mirrored in every pass"
-    counts = mirrored.sum(dim=1)
-    if mirrored.shape[1] > 1 and (counts == counts[0]).all():
-        return f"{counts[0]} of {mirrored.shape[1]} pictures mirrored in every pass"
-    share = mirrored.double().mean().item()
-    if abs(share - 0.5) < 0.1 and _hang_together(mirrored):
-        return "about half of the pictures mirrored, and some of them together"
-    return f"about {'half' if abs(share - 0.5) < 0.1 else f'{share:.0%}'} of the pictures mirrored"
-
-
-def _hang_together(mirrored: Tensor) -> bool:
-    """Whether pictures at some distance in the batch share their fate, or never do.
-
-    Of n pairs half agree by chance, give or take six deviations of √n / 2: beyond these lies a
-    right layer less than once in ten million checks.
-    """
-    for distance in range(1, mirrored.shape[1]):
-        agree = mirrored[:, distance:] == mirrored[:, :-distance]
-        if abs(agree.sum().item() - agree.numel() / 2) > 3 * agree.numel() ** 0.5:
-            return True
-    return False
-
-
 # Fresh inputs -------------------------------------------------------------------------------------
 
 
-def _pictures(generator: Generator) -> tuple[Tensor]:
-    return (torch.rand(30, 1, 4, 5, generator=generator, dtype=torch.float64),)
+def _batches(generator: Generator) -> tuple[Tensor, Tensor]:
+    """Draw the means of a few batches, the last of them small."""
+    count = in_turn(generator, 3, 7)
+    sizes = torch.randint(20, 300, (count,), generator=generator)
+    sizes[-1] = torch.randint(2, 16, (), generator=generator)
+    return torch.rand(count, generator=generator, dtype=torch.float64) + 0.1, sizes
 
 
-def _weight_and_permutation(generator: Generator) -> tuple[Tensor, Tensor]:
-    """Draw the weight of a layer with six outputs, and the order of 784 pixels."""
-    weight = torch.randn(6, 784, generator=generator)  # of the dtype that the net's has
-    return weight, torch.randperm(784, generator=generator)
+def _confusion(generator: Generator) -> tuple[Tensor]:
+    """Draw counts in which the first class is mostly taken for the second."""
+    size = in_turn(generator, 3, 7)
+    matrix = torch.randint(1, 30, (size, size), generator=generator) + 40 * torch.eye(size).long()
+    matrix[0, 1] = matrix[0, 0] + 9
+    return (matrix,)
 
 
-def _columns_reordered(answer: Any, weight: Tensor, permutation: Tensor) -> Any:
-    """Return what comes back; where six rows are too few, what comes of as many as columns."""
-    try:
-        return answer(weight, permutation)
-    except IndexError:
-        return answer(weight.repeat(131, 1)[:784], permutation)
-    except RuntimeError as error:
-        if "dtype" in str(error):
-            error.args = (f"{error} ({_NO_DTYPE})",)
-        raise
-
-
-_NO_DTYPE = "the entries of `permutation` are places, and to index columns with them needs no dtype"
+def _both(answer: Any, matrix: Tensor) -> Any:
+    """Return the two results by name, or whatever else comes back; a list may stand for a row."""
+    results = answer(matrix)
+    if isinstance(results, Tensor) and results.shape == (2, len(matrix)):
+        results = results[0], results[1]
+    if not isinstance(results, tuple | list) or len(results) != 2:
+        return {"what comes back": results}
+    rows = [
+        torch.stack([torch.as_tensor(share) for share in row]) if isinstance(row, list) else row
+        for row in results
+    ]
+    return {"the recall": rows[0], "the precision": rows[1]}
 
 
 def _logits_and_labels(generator: Generator) -> tuple[Tensor, Tensor, int]:
@@ -561,184 +335,158 @@ with pencil and paper, and give three digits.""",
     Exercise(
         number="11.2",
         prompt="""\
-**11.2 Modify.** A mirrored shirt is a shirt. Write a layer that in training mode, and only then,
-replaces each picture of (B, 1, H, W) by its mirror image with probability ½; `images.flip(-1)`
-mirrors all of them. Then put it in front of the final model and run `try_out` again. Does it help
-in five epochs? By how much must two runs differ before you believe in the difference? Run one
-model with three seeds to find out.""",
+**11.2 Modify.** Many loops report the mean of their batches' means, `means.mean()`. A picture in
+a short last batch then counts for more than one in a full batch. Mend it: from `means` (K,), the
+mean loss or accuracy of each batch, and `sizes` (K,), how many pictures each had, return the
+mean over all pictures. (A reported accuracy on 10,000 pictures that is no multiple of 1/10,000
+was averaged the other way.)""",
         stub="""\
-class RandomMirror(nn.Module):
-    def forward(self, images):  # (B, 1, H, W) -> (B, 1, H, W)
-        return None  # your lines""",
-        name="RandomMirror",
-        solution=RandomMirror,
-        inputs=_pictures,
-        probe=_behaviour,
+def mean_over_samples(means, sizes):  # (K,), (K,) -> a number
+    return None  # your line""",
+        name="mean_over_samples",
+        solution=mean_over_samples,
+        inputs=_batches,
+        direct=True,
+        examples=(
+            "mean_over_samples(torch.tensor([0.0, 1.0]), torch.tensor([2, 1]))",
+            "mean_over_samples(torch.tensor([0.5, 1.0, 0.0]), torch.tensor([4, 4, 2]))",
+        ),
         wrong=(
             Wrong(
-                _MirrorsInEvaluation,
-                "it mirrors in `eval()` as well, so the same picture can get two different"
-                " answers. `self.training` tells the mode.",
+                lambda means, sizes: means.mean(),
+                "that is the mean of the means, in which each batch counts the same; each picture"
+                " should. Weight each batch by its size.",
+            ),
+            *wrongs(
+                "your sum over all pictures is right; divide it by how many pictures there are,"
+                " not by how many batches.",
+                lambda means, sizes: (means * sizes).sum() / len(means),
+                lambda means, sizes: (means * sizes).mean(),
             ),
             Wrong(
-                _OnlyInEvaluation,
-                "the modes are exchanged: it mirrors in `eval()` and leaves the pictures alone"
-                " in training.",
+                lambda means, sizes: (means * sizes).sum(),
+                "that is the sum over all pictures; divide by how many there are.",
             ),
             Wrong(
-                _WholeBatch,
-                "all pictures of a batch are mirrored, or none. Throw a coin for each picture, and"
-                " let it decide on this picture alone: `images.flip(-1)` mirrors all of them.",
+                lambda means, sizes: means.sum() / sizes.sum(),
+                "you add up means and divide by the number of pictures. Make sums of the means"
+                " first: each times its size.",
             ),
             Wrong(
-                _EveryPicture,
-                "it mirrors every picture. Then the model never sees an original in training, and"
-                " is tested on nothing else.",
+                lambda means, sizes: means.sum(),
+                "that is the sum of the means: no batch is weighted, and nothing divided.",
             ),
             Wrong(
-                _UpsideDown,
-                "it turns pictures upside down: -2 is the axis of the rows. Mirroring reverses"
-                " the columns, -1.",
+                lambda means, sizes: means * sizes / sizes.sum(),
+                "you return what each batch contributes; add it up.",
             ),
             Wrong(
-                _SameOnes,
-                "the same places of the batch are mirrored in every pass. Draw anew in each call"
-                " of `forward`.",
+                lambda means, sizes: means * sizes,
+                "you return each batch's sum; add them up, and divide by the number of pictures.",
             ),
             Wrong(
-                _ThrownOnce,
-                "the coin is thrown once and for all, in `__init__`: such a layer mirrors all"
-                " pictures as long as it lives, or none. Throw in `forward`, for each picture.",
+                lambda means, sizes: (means / sizes).sum() / (1 / sizes).sum(),
+                "you give small batches the large weights; multiply by the size.",
             ),
             Wrong(
-                _NoSuper,
-                "your `__init__` does not call `super().__init__()`, which a module needs; or"
-                " leave `__init__` out, since this layer has nothing to keep.",
+                lambda means, sizes: (means / sizes).sum(),
+                "you divide each mean by its size. A mean has been divided already; multiply, and"
+                " you have the batch's sum back.",
             ),
             Wrong(
-                _HalfOfEveryBatch,
-                "exactly half of each batch is mirrored. Throw a coin for each picture, whatever"
-                " happens to the others.",
+                lambda means, sizes: (means * sizes).sum() / (len(means) * sizes[0]),
+                "you divide as if all batches were as large as the first; `sizes.sum()` knows.",
             ),
-            Wrong(
-                _PairsTogether,
-                "about half of the pictures are mirrored, but some always together: several"
-                " pictures share a coin. Throw one for each, `len(images)` in all.",
-            ),
-            Wrong(
-                _RowsAlone,
-                "the coin is thrown for each row of a picture, so that halves of a shirt come"
-                " apart. One coin a picture has the shape (B, 1, 1, 1).",
-            ),
-            Wrong(
-                _TurnedAround,
-                "it turns pictures around: both axes are reversed. Mirroring reverses the"
-                " columns, -1.",
-            ),
-            Wrong(
-                _PixelsAlone,
-                "the coin is thrown for each pixel, so that pictures are mixed with their mirror"
-                " images. One coin a picture has the shape (B, 1, 1, 1).",
-            ),
-            Wrong(
-                _Nothing,
-                "no picture is ever mirrored, in training either. Is the axis -1, and do you keep"
-                " what `flip` returns? It changes nothing in place.",
-            ),
-            Wrong(
-                _OrderOfTheBatch,
-                "pictures take the place of others in the batch, and their labels stay behind. Is"
-                " the axis of `flip` -1, and does each picture keep its place, as with"
-                " `torch.where`?",
-            ),
-            Wrong(
-                _BothComeOut,
-                "more pictures come out than go in; each is to be replaced, or not, by its"
-                " mirror image.",
-            ),
-            Wrong(
-                _ChangesItsInput,
-                "it writes the mirror images into the pictures that it was given. Those belong"
-                " to the caller; return new ones.",
+            *wrongs(
+                "you leave the last batch out. It counts for little, but it counts.",
+                lambda means, sizes: (means * sizes)[:-1].sum() / sizes[:-1].sum(),
+                lambda means, sizes: means[:-1].mean(),
             ),
         ),
         hints=(
-            "A module knows its mode: `self.training` is True after `train()` and False after"
-            " `eval()`.",
-            "`torch.rand(len(images), device=images.device) < 0.5` throws a coin for each"
-            " picture. Which shape must it have to choose between (B, 1, H, W) and (B, 1, H, W)?",
-            "`torch.where(mirrored, images.flip(-1), images)` with `mirrored` of shape"
-            " (B, 1, 1, 1), unless not in training; then `images`.",
+            "What was the sum of the losses in a batch whose mean was 0.5 over 16 pictures?",
+            "Add up sums, and sizes; divide once, at the end.",
+            "`means * sizes` are the sums of the batches.",
         ),
         because=(
-            "each epoch now shows other pictures, and the labels stay true. That last part is up"
-            " to you: a mirrored 2 is no 2."
+            "add up, divide once. That is why the loop above keeps `total_loss`, `correct` and"
+            " `seen`, and `fit` does the same."
         ),
     ),
     Exercise(
         number="11.3",
         prompt="""\
-**11.3 Build.** Put the 784 pixels of every picture, in training and in test, into one other
-order: `pixels[:, permutation]`, where `permutation` is drawn once. Which loses more by it, the
-MLP or the LeNet? For the MLP there is a proof: from the `weight` (H, 784) of its first linear
-layer, make another one that gives for the reordered pixels what `weight` gave for the old ones.""",
+**11.3 Build.** A confusion matrix answers two questions about each class. *Recall*: of all its
+pictures, which share was found? *Precision*: of all the answers that named it, which share was
+right? From `matrix` (C, C), true classes down and answers across, return both, recall first,
+with an entry for each class. Which of our classes has the lowest precision?""",
         stub="""\
-def reorder_weight(weight, permutation):  # (H, 784), (784,) -> (H, 784)
-    return None  # your line""",
-        name="reorder_weight",
-        solution=reorder_weight,
-        inputs=_weight_and_permutation,
-        probe=_columns_reordered,
+def recall_and_precision(matrix):  # (C, C) -> (C,), (C,)
+    return None  # your lines""",
+        name="recall_and_precision",
+        solution=recall_and_precision,
+        inputs=_confusion,
+        probe=_both,
         examples=(
-            "reorder_weight(torch.tensor([[10.0, 20.0, 30.0, 40.0]]), torch.tensor([2, 3, 1, 0]))",
-            "reorder_weight(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1, 0]))",
+            "recall_and_precision(torch.tensor([[3, 1], [0, 4]]))",
+            "recall_and_precision(torch.tensor([[1, 2], [0, 2]]))",
         ),
         wrong=(
-            Wrong(
-                _other_way_round,
-                "that is the order of the way back. If pixel j of the new picture is pixel"
-                " permutation[j] of the old one, column j must be what column permutation[j] was.",
+            Wrong(_of_columns_first, "both are there, in the other order: recall comes first."),
+            *wrongs(
+                "you give one of the two twice. Recall divides by the sum of a row, precision by"
+                " that of a column.",
+                lambda matrix: (recall_and_precision(matrix)[0],) * 2,
+                lambda matrix: (recall_and_precision(matrix)[1],) * 2,
             ),
             Wrong(
-                _as_it_was,
-                "the weight is as it was, so it multiplies each pixel by the number that was"
-                " meant for another.",
+                _of_all,
+                "you divide by the number of all pictures; recall divides by those of the class,"
+                " precision by the answers that named it.",
+            ),
+            Wrong(_missed, "those are the shares that were missed; 1 minus them is wanted."),
+            Wrong(_one_number_each, "you return the means over the classes; give one for each."),
+            Wrong(
+                _without_the_right_ones,
+                "you divide by the mistakes alone; the right ones belong to the row and to the"
+                " column, too.",
             ),
             Wrong(
-                _rows,
-                "you reorder the rows, which belong to the outputs; pixels belong to columns.",
+                _largest,
+                "you take the largest count of a row or column. What is right stands on the"
+                " diagonal, however small it is.",
+            ),
+            *wrongs(
+                "you return whole tables; what is right stands on the diagonal, `matrix.diag()`.",
+                _whole_tables,
+                lambda matrix: (matrix / matrix.sum(dim=1), matrix / matrix.sum(dim=0)),
             ),
             Wrong(
-                _times,
-                "you multiply by the permutation. Its entries are places, not factors: index the"
-                " columns with it.",
+                _means_of_lines,
+                "you divide by the mean of a row or column; divide by its sum.",
             ),
             Wrong(
-                _product,
-                "you multiply by the permutation and add up, which leaves one number for each"
-                " output. Its entries are places, not factors: index the columns with it.",
+                lambda matrix: (matrix.diag(), matrix.diag()),
+                "those are counts; shares are wanted, so divide.",
             ),
-            Wrong(_twice, "you reorder twice; once is enough."),
             Wrong(
-                _rows_and_columns,
-                "you reorder rows and columns; the rows belong to the outputs and stay.",
+                lambda matrix: tuple(100 * share for share in recall_and_precision(matrix)),
+                "that is in percent; shares between 0 and 1 are wanted.",
             ),
-            Wrong(_one_too_far, "pixels and columns are both counted from 0: no 1 to subtract."),
-            Wrong(_turned, "you reverse the columns; the order that is wanted is `permutation`."),
-            Wrong(_sorted_columns, "you sort the numbers; they move as the pixels moved."),
-            Wrong(_of_its_own, "you move the columns by one; the order wanted is `permutation`."),
+            *wrongs(
+                "one of the two is missing: return recall and precision.",
+                lambda matrix: recall_and_precision(matrix)[0],
+                lambda matrix: recall_and_precision(matrix)[1],
+            ),
         ),
         hints=(
-            "An output is a sum over the pixels, each times its column's entry. A sum does not"
-            " care about the order of its terms, as long as the partners stay together.",
-            "Pixel j of the new picture is pixel permutation[j] of the old one. Which column does"
-            " it need?",
-            "Index the columns with `permutation`, as `pixels` was indexed.",
+            "Which entries of the matrix are right answers?",
+            "All pictures of class 2 stand in one row. All answers that said 2 stand in a column.",
+            "`matrix.diag()`, divided by `matrix.sum(dim=1)` and by `matrix.sum(dim=0)`.",
         ),
         because=(
-            "so for every MLP there is another that gives the same logits for the reordered"
-            " pictures: it loses nothing. A 5×5 kernel has no such twin, since it sees neighbours"
-            " alone, and these are gone. How much does that cost LeNet? `try_out` tells."
+            "a model can have either one without the other. Whoever calls everything a shirt finds"
+            " each shirt, recall 1, and is right one time in ten, precision 0.1."
         ),
     ),
     Exercise(

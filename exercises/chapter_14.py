@@ -1,4 +1,4 @@
-"""The exercises of notebook 14: a stopwatch, and moving what is nested."""
+"""The exercises of notebook 14: a stopwatch, moving what is nested, what stays behind, feeding."""
 
 import copy
 import statistics
@@ -578,6 +578,34 @@ time_rightly(run, synchronize, lambda: now[0], {repeats})"""
     )
 )
 
+
+# 14.3 --------------------------------------------------------------------------------------------
+
+
+def left_behind() -> int:
+    """Return how many tensors that hang on the model of 14.3 are on the CPU after the move."""
+    layers = nn.Linear(8, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)
+    model: Any = nn.Sequential(*layers)
+    model.scale = torch.ones(2)
+    model.others = [nn.Linear(2, 2), nn.Linear(2, 2)]
+    model.to("meta")
+    states = [module.state_dict() for module in (model, *model.others)]
+    tensors = [model.scale, *(tensor for state in states for tensor in state.values())]
+    return sum(tensor.device.type == "cpu" for tensor in tensors)
+
+
+# 14.4 --------------------------------------------------------------------------------------------
+
+
+def epoch_beside_a_worker() -> int:
+    """Return the milliseconds of the epoch in 14.4: batch by batch, loaded and trained on."""
+    loaded = done = 0
+    for _ in range(100):
+        loaded += 30
+        done = max(loaded, done) + 40
+    return done
+
+
 EXERCISES = (
     Exercise(
         number="14.1",
@@ -787,5 +815,81 @@ EXERCISES = (
         ),
         inputs=_structure,
         probe=_after_moving,
+    ),
+    Exercise(
+        number="14.3",
+        prompt=(
+            "**14.3 Predict.** Somebody makes `model = nn.Sequential(nn.Linear(8, 4), "
+            "nn.BatchNorm1d(4), nn.Linear(4, 2))`, then says `model.scale = torch.ones(2)` and "
+            '`model.others = [nn.Linear(2, 2), nn.Linear(2, 2)]`. After `model.to("meta")`, how '
+            "many tensors, of all that hang on `model`, are still on the CPU?"
+        ),
+        stub="answer = None  # your number",
+        name="answer",
+        solution=left_behind,
+        wrong=(
+            Wrong(0, "a module moves what is registered, and not all of these are."),
+            Wrong(
+                1,
+                "the plain attribute stays, and it is not alone: a plain list hides its modules "
+                "from `model`, with all that they own.",
+            ),
+            Wrong(
+                3,
+                "you count each layer in the list as one; each has a weight and a bias.",
+            ),
+            Wrong(
+                4,
+                "right about the list, whose layers nobody finds; the plain attribute stays, too.",
+            ),
+            Wrong(2, "each layer in the list has a weight and a bias, and `scale` stays as well."),
+            Wrong(8, "buffers are registered: the three of the batch normalisation move."),
+            Wrong(9, "that is how many tensors have moved; the question is how many have not."),
+            Wrong(14, "that is all of them; parameters and buffers of the three layers move."),
+        ),
+        hints=(
+            "What does `model` know of: what `model.state_dict()` lists. What else hangs on it?",
+            "`nn.Sequential` registers its layers. A plain tensor is not registered, and nor are "
+            "modules in a plain list.",
+            "1 for `scale`, and a weight and a bias for each of the two layers in the list.",
+        ),
+        because=(
+            "nine tensors are registered and move: a weight and a bias for each linear layer, and "
+            "five for the batch normalisation. `scale` and the two layers in the list stay behind."
+        ),
+    ),
+    Exercise(
+        number="14.4",
+        prompt=(
+            "**14.4 Predict.** Loading a batch takes 30 ms, and training on it 40 ms. One worker "
+            "loads batch after batch ahead of time, in a process and on a core of its own, while "
+            "the model trains; handing over costs nothing. From the moment at which the worker "
+            "starts, how many milliseconds does an epoch of 100 batches take?"
+        ),
+        stub="answer = None  # your number",
+        name="answer",
+        solution=epoch_beside_a_worker,
+        wrong=(
+            Wrong(7000, "that is without a worker: load, train, load, train."),
+            Wrong(4000, "nearly: the model cannot begin before the first batch is there."),
+            Wrong(
+                3040,
+                "that is when the last batch is loaded, plus its training; but the model is the "
+                "slower of the two, and falls behind.",
+            ),
+            Wrong(3000, "that is the worker alone; the model takes longer."),
+            Wrong(7030, "the worker loads *while* the model trains; their times do not add up."),
+            Wrong(3970, "once the first batch is there, the model trains 100 times, not 99."),
+        ),
+        hints=(
+            "Draw two lanes, the worker's and the model's. Who waits for whom?",
+            "The worker is faster, so after the first batch the next is always ready.",
+            "30 ms until the first batch is there, then 100 trainings of 40 ms.",
+        ),
+        because=(
+            "the model waits once, for the first batch; then it is the slower of the two, and "
+            "feeding it faster would change nothing. With a model of 20 ms the worker would set "
+            "the pace."
+        ),
     ),
 )

@@ -1,6 +1,6 @@
 """Charts of what was measured: each function takes data, returns Axes, never touches a model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 # a line); each with a dash of its own, so that a grey print still works. Where a colour says more
 # than which curve it is, it says in all notebooks: blue, what goes forward; vermilion, what comes
 # back (gradients, slopes); green, what is learned. Grey is what others are compared with.
+# In grids, maps and kernels of signed numbers, red is positive, blue negative, and white is 0.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 DASHES = ["-", "--", "-.", ":"]
 LOOKS: list[Any] = [{"color": c, "linestyle": DASHES[k % 4]} for k, c in enumerate(COLORS * 4)]
+
+# How a number stands beside what it belongs to.
+BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8}
 
 # Titles and names such as "100 %" and "w_1" are plain text: a reader whose own settings send all
 # text through TeX would get errors, or no picture at all where TeX is missing.
@@ -116,6 +120,48 @@ def plot_bars(
     ax.set(title=title, xlabel=xlabel, xlim=(0, 1.15 * (numbers.max() or 1)))
     ax.tick_params(axis="y", labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def plot_staircase(
+    measured: Mapping[str, Sequence[float]],
+    *,
+    title: str,
+    ylabel: str,
+    now: Mapping[str, float] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a step as high as the mean for each name, in order, a whisker over what was measured.
+
+    Built in notebook 12, for what each change to a network is worth over several seeds.
+
+    Args:
+        measured: from a name to its numbers, one for each seed.
+        title: the picture's title.
+        ylabel: what the numbers are.
+        now: from some of the names to a number of this moment, drawn as a point.
+        ax: where to draw; a new picture if None.
+
+    Raises:
+        ValueError: there is nothing to draw, or `now` has a name that `measured` has not.
+    """
+    if not measured or not all(map(len, measured.values())) or not {*(now or {})} <= {*measured}:
+        raise ValueError(f"measured must hold numbers for each name, got {dict(measured)}")
+    ax = _axes(ax, (6.6, 3.6))
+    means = [float(np.mean(numbers)) for numbers in measured.values()]
+    edges = np.arange(len(means) + 1) - 0.5
+    ax.stairs(means, edges, baseline=None, color=COLORS[0], linewidth=1.6)
+    for place, (mean, numbers) in enumerate(zip(means, measured.values(), strict=True)):
+        ax.vlines(place, min(numbers), max(numbers), color=COLORS[0], linewidth=4, alpha=0.5)
+        ax.text(place, max(numbers) + 0.015, f"{mean:.3f}", ha="center", va="bottom", fontsize=8)
+    names = list(measured)
+    if now:
+        places = [names.index(name) + 0.25 for name in now]  # beside the whisker
+        ax.plot(places, list(now.values()), "o", color=COLORS[6], markersize=4, label="this run")
+        ax.legend(frameon=False, fontsize="small", loc="lower right")
+    ax.set(title=title, ylabel=ylabel, ylim=(0, 1))
+    ax.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=8)
+    ax.grid(axis="y", alpha=0.3)
     return ax
 
 
@@ -411,6 +457,41 @@ def plot_filters(weights: Tensor, *, title: str, columns: int = 8) -> np.ndarray
     return axes
 
 
+def plot_answers(kernels: Tensor, image: Tensor, maps: Tensor, *, title: str) -> np.ndarray:
+    """Draw convolution kernels, and below each of them the map that it makes of one picture.
+
+    Built in notebook 11. Kernels are red where positive and blue where negative, on one scale;
+    each map is as dark as its numbers are large, and white at 0.
+
+    Args:
+        kernels: (C, 1, kH, kW).
+        image: (1, H, W).
+        maps: (C, H, W), 0 or more.
+        title: the picture's title.
+
+    Returns:
+        The Axes, (2, C + 1): the picture stands in the first column, below.
+
+    Raises:
+        ValueError: kernels and maps are not equally many.
+    """
+    weights, shown = _grey(kernels, "kernels"), _grey(maps, "maps")
+    if len(weights) != len(shown):
+        raise ValueError(f"maps must be one for each of {len(weights)} kernels, got {len(shown)}")
+    size = 0.95 * (len(weights) + 1), 2.5
+    figure, grid = plt.subplots(2, len(weights) + 1, figsize=size, layout="constrained")
+    figure.suptitle(title)
+    bound = float(np.abs(weights).max()) or 1.0
+    grid[1, 0].imshow(_grey(image, "image")[0], cmap="gray")
+    for column, (kernel, answer) in enumerate(zip(weights, shown, strict=True), start=1):
+        grid[0, column].imshow(kernel, cmap="RdBu_r", vmin=-bound, vmax=bound)
+        grid[1, column].imshow(answer, cmap="Blues", vmin=0)
+    for ax in grid.flat:
+        ax.set(xticks=[], yticks=[])
+    grid[0, 0].axis("off")
+    return grid
+
+
 def plot_stacks(
     stacks: Mapping[str, Sequence[float]], *, title: str, xlabel: str, ax: Axes | None = None
 ) -> Axes:
@@ -487,8 +568,135 @@ def plot_sizes(
     return grid[:, 0]
 
 
+def plot_shares(
+    totals: Mapping[str, Mapping[str, float]], *, accent: Collection[str], title: str
+) -> Axes:
+    """Draw what share of each total its parts have: a bar of full length for each, cut up.
+
+    Built in notebook 10, for LeNet's parameters and its work. The parts that have room carry
+    their names.
+
+    Args:
+        totals: from the name of a total to its parts, by name; the same parts in each.
+        accent: the parts that the picture is about, in blue, with their sum above the bar; the
+            others are grey.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no total, its parts have other names than the first one's, are
+            negative or add up to nothing.
+    """
+    names = list(next(iter(totals.values()), {}))
+    if any(list(parts) != names or not _can_be_shared(parts) for parts in totals.values()):
+        raise ValueError(f"totals must have the same parts, 0 or more and not all 0, got {totals}")
+    if not names:
+        raise ValueError("totals must hold at least one total with parts, got none")
+    ax = _axes(None, (6.4, 0.9 * len(totals) + 0.8))
+    lefts = np.zeros(len(totals))
+    for name, color in _in_blue_and_grey(names, accent).items():
+        shares = np.array([100 * parts[name] / sum(parts.values()) for parts in totals.values()])
+        bars = ax.barh(list(totals), shares, 0.6, lefts, color=color, edgecolor="white")
+        words = [f"{name}\n{share:.0f} %" if share >= 8 else "" for share in shares]
+        ax.bar_label(bars, words, label_type="center", fontsize=8)
+        lefts += shares
+    for row, parts in enumerate(totals.values()):
+        share = 100 * sum(parts[name] for name in accent) / sum(parts.values())
+        ax.text(0, row - 0.33, f"blue: {share:.0f} %", color=COLORS[0], va="bottom", fontsize=9)
+    ax.set(title=title, xlabel="share in per cent", xlim=(0, 100), ylim=(len(totals) - 0.6, -0.7))
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    return ax
+
+
+def plot_spread(
+    values: Mapping[str, Sequence[float]],
+    *,
+    title: str,
+    xlabel: str,
+    chance: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a bar up to the mean of each name's numbers, a dot for each, a whisker over all of them.
+
+    Built in notebook 16, where one draw of fifty pictures could mislead.
+
+    Args:
+        values: from a name to the numbers of its runs, 0 or more; the first on top.
+        title: the picture's title.
+        xlabel: what the numbers are.
+        chance: what a guess would get, a dashed line; None for no such line.
+        ax: where to draw; a new picture if None.
+
+    Raises:
+        ValueError: there is nothing to draw, a name has no number, or one is negative or no number.
+    """
+    rows = [np.array(numbers, dtype=float) for numbers in values.values()]
+    if not rows or not all(len(row) and np.isfinite(row).all() and row.min() >= 0 for row in rows):
+        raise ValueError(f"values must hold finite numbers, 0 or more, got {dict(values)}")
+    ax = _axes(ax, (6.0, 0.45 * len(rows) + 1.0))
+    ax.barh(list(values), [row.mean() for row in rows], color=COLORS[5], alpha=0.55, height=0.6)
+    for place, row in enumerate(rows):
+        ax.plot([row.min(), row.max()], [place, place], "|-", color="0.25", ms=9, lw=1.2)
+        ax.plot(row, np.full(len(row), place), "o", color=COLORS[0], ms=4)
+        ax.annotate(f"{row.mean():.2f}", (row.max(), place), (7, 0), **BESIDE)
+    if chance is not None:
+        ax.axvline(chance, color="0.4", linestyle="--", linewidth=1, label="a guess")
+        ax.legend(frameon=False, fontsize=8)
+    ax.set(title=title, xlabel=xlabel, xlim=(0, 1.15 * max(row.max() for row in rows)))
+    ax.invert_yaxis()
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def show_guesses(
+    pictures: Tensor,
+    guesses: Sequence[str],
+    truths: Sequence[str] | None = None,
+    *,
+    title: str,
+    columns: int = 10,
+) -> np.ndarray:
+    """Show colour pictures, each with a word above it; wrong words are vermilion, with the truth.
+
+    Built in notebook 16.
+
+    Args:
+        pictures: (N, 3, H, W) float in [0, 1].
+        guesses: a word for each picture.
+        truths: what each picture is, or None if all words are right.
+        title: the picture's title.
+        columns: how many pictures stand side by side.
+
+    Returns:
+        The Axes, one a picture, (N,).
+
+    Raises:
+        ValueError: no pictures, another shape, or not one word for each.
+    """
+    shape, truths = tuple(pictures.shape), list(guesses if truths is None else truths)
+    if len(shape) != 4 or shape[1] != 3 or not 0 < shape[0] == len(guesses) == len(truths):
+        counts = f"{len(guesses)} and {len(truths)} words"
+        raise ValueError(f"pictures must be (N, 3, H, W) with N words, got {shape}, {counts}")
+    pixels = pictures.detach().cpu().clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    axes = _show_each(pixels, columns, 1.2, title)
+    for ax, guess, truth in zip(axes, guesses, truths, strict=True):
+        words, color = (guess, "black") if guess == truth else (f"{guess}?\n{truth}", COLORS[1])
+        ax.set_title(words, fontsize=7, color=color)
+    return axes
+
+
 def _axes(ax: Axes | None, size: tuple[float, float] = (4.6, 3.2)) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
+def _can_be_shared(parts: Mapping[str, float]) -> bool:
+    """Tell whether numbers are 0 or more and have a sum to be shared."""
+    return all(part >= 0 for part in parts.values()) and 0 < sum(parts.values()) < np.inf
+
+
+def _in_blue_and_grey(names: Sequence[str], accent: Collection[str]) -> dict[str, str]:
+    """Return a colour for each name: blue for those that a picture is about, greys for others."""
+    greys = cycle(["0.7", "0.8", "0.9"])
+    return {name: COLORS[5] if name in accent else next(greys) for name in names}
 
 
 def _contours(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -20,6 +21,8 @@ from helpers.charts import COLORS, DASHES
 FIRST, SECOND, MADE = COLORS[0], COLORS[5], COLORS[3]
 GRADIENT, PALE_GRADIENT = COLORS[1], "#F7D9C4"
 SIGNS = {"+": torch.add, "−": torch.sub}
+WINDOWS = COLORS[0], COLORS[4], COLORS[3]  # blue, amber, purple: which window is which
+GROUPS = *WINDOWS, COLORS[5]  # and sky blue, for the channels of a group
 FIELDS = {"sign": COLORS[6], "exponent": COLORS[4], "fraction": COLORS[5]}
 LIFE = {  # what a part of a model does in a training step, or what is kept of it
     "forward": COLORS[0],
@@ -29,17 +32,33 @@ LIFE = {  # what a part of a model does in a training step, or what is kept of i
     "its input alone, kept": "0.55",
 }
 
+LAYERS = {  # what stands above a stack in a picture of a network; {} is the side of the window
+    nn.Conv2d: "{0}×{0}\nconvolution",
+    nn.AvgPool2d: "{0}×{0}\nmean",
+    nn.MaxPool2d: "{0}×{0}\nmaximum",
+    nn.Flatten: "flat",
+    nn.Linear: "linear",
+}
+
+LEARNING: dict[str, Any] = {  # a box in a picture of what trains
+    "learns": {"facecolor": "#DDF1EA", "edgecolor": COLORS[2]},
+    "frozen": {"facecolor": "#D4D4D4", "edgecolor": "0.5", "hatch": "///"},
+}
+
 TILES: dict[str, Any] = {  # a box in a picture of modules, by what it stands for
     "module": {"facecolor": (0.0, 0.45, 0.7, 0.07), "edgecolor": COLORS[0]},
     "parameter": {"facecolor": "#DDF1EA", "edgecolor": COLORS[2]},
     "buffer": {"facecolor": "#E4E4E4", "edgecolor": "0.5"},
     "not registered": {"facecolor": "white", "edgecolor": "0.4", "linestyle": ":"},
 }
+RIGHT: Any = {"ha": "right", "va": "center", "fontsize": 8}
 TILE_FONT = FontProperties(family="DejaVu Sans", size=8)
 WORDS, SPACE, PAGE = 0.22, 0.09, 7.0  # inches: a line of words, a gap, the whole picture
 
 Size = tuple[int, int]  # rows and columns, or the row and the column of one cell
 Point = tuple[float, float]  # x and y, in cells; y grows downwards
+Span = tuple[str, float, float]  # what happens, when it begins and when it ends
+LANES = [COLORS[5], "0.85", COLORS[0], "0.65"]  # for what happens in time, in this order
 
 
 def draw_zoom(photo: Tensor, corner: Size, size: Size, *, title: str) -> np.ndarray:
@@ -309,18 +328,26 @@ def draw_broadcast(
 
 
 def show_grids(
-    grids: Mapping[str, Tensor], *, title: str, signs: str = "", columns: int = 8
+    grids: Mapping[str, Tensor],
+    *,
+    title: str,
+    signs: str = "",
+    columns: int = 8,
+    zeros: bool = True,
+    lines: bool = False,
 ) -> Axes:
     """Show matrices beside each other, coloured by value, the small ones with their numbers.
 
-    Built in notebook 09. Positive numbers are orange and negative ones purple, the deeper the
-    larger; each grid has a scale of its own. Up to 8×8, the numbers stand in the cells.
+    Built in notebook 09. Positive numbers are red and negative ones blue, the deeper the larger;
+    each grid has a scale of its own. Up to 8×8, the numbers stand in the cells.
 
     Args:
         grids: from a name, written below, to a matrix.
         title: the picture's title.
         signs: one character for each gap between neighbours, such as "+=".
         columns: how many grids stand side by side.
+        zeros: whether a zero is written too.
+        lines: whether the cells of large grids are set apart, so that they can be counted.
 
     Raises:
         ValueError: there is no grid, or one is not a matrix or is empty, or the signs are not
@@ -333,8 +360,54 @@ def show_grids(
         raise ValueError(f"signs must be one fewer than the {len(grids)} grids, got {signs!r}")
     ax, corners, cell = _side_by_side(sizes, signs, columns, title)
     for grid, corner in zip(grids.values(), corners, strict=True):
-        _draw_grid(ax, grid.detach().cpu().double().numpy(), corner, cell)
+        values = grid.detach().cpu().double().numpy()
+        small = max(values.shape) <= 8
+        _draw_grid(ax, values, corner, lines=small or lines, pale=small)
+        for row, column in np.argwhere((values != 0) | zeros) if small else ():
+            number = f"{values[row, column] + 0.0:.3g}"
+            _write(ax, corner[0] + column, corner[1] + row, number, cell)
     return ax
+
+
+def show_maps(
+    maps: Mapping[str, Tensor], *, title: str, window: tuple[Size, Size] | None = None
+) -> np.ndarray:
+    """Show a photograph and what windows made of it, each with its name above.
+
+    Built in notebook 09. What has a negative number is shown in red (positive) and blue
+    (negative), on one scale for all; what has none, in grey from 0 to 1, or in its colours.
+
+    Args:
+        maps: from a name to a matrix, or to a photograph in colour, (H, W, 3).
+        title: the picture's title.
+        window: a corner (row and column) and a size (rows and columns) to frame in the first map,
+            with a ring around it; in the others a ring marks where its sum stands.
+
+    Returns:
+        The Axes, one a map, (N,).
+
+    Raises:
+        ValueError: there is no map, or one is not a matrix or is empty.
+    """
+    if not maps or not all(_is_a_map(m) for m in maps.values()):
+        shapes = {name: tuple(m.shape) for name, m in maps.items()}
+        raise ValueError(f"maps must hold at least one matrix with entries, got shapes {shapes}")
+    values = [m.detach().cpu().double().numpy() for m in maps.values()]
+    bound = 0.7 * max((np.abs(v).max() for v in values if v.min() < 0), default=1.0)
+    size = min(2.4 * len(values), 7.0)
+    tall = max(v.shape[0] / v.shape[1] for v in values) * size / len(values)
+    figure, grid = plt.subplots(
+        1, len(values), figsize=(size, tall + 0.7), layout="constrained", squeeze=False
+    )
+    figure.suptitle(title)
+    for ax, name, v in zip(grid[0], maps, values, strict=True):
+        signed: Any = {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound}
+        ax.imshow(v, **(signed if v.min() < 0 else {"cmap": "gray", "vmin": 0, "vmax": 1}))
+        ax.set_title(name, fontsize=9)
+        ax.set(xticks=[], yticks=[])
+    if window is not None:
+        _frame_window(grid[0], *window)
+    return grid[0]
 
 
 def draw_windows(
@@ -349,8 +422,9 @@ def draw_windows(
 ) -> Axes:
     """Draw which input cells feed an output cell of a convolution, for a few output cells.
 
-    Built in notebook 09. Each window is a frame and a dot in each cell that it reads, in the
-    colour of its output cell. Padding is dotted.
+    Built in notebook 10. Each window is a frame and a dot in each cell that it reads, in the
+    colour of its output cell; a cell that several windows read has a dot within a dot. Padding is
+    dotted.
 
     Args:
         size: rows and columns of the input.
@@ -380,7 +454,7 @@ def draw_windows(
     for number, (row, column) in enumerate(chosen):
         corner = column * stride - padding, row * stride - padding
         _draw_window(ax, corner, span, dilation, number)
-    inks = dict(zip(chosen, COLORS, strict=False))
+    inks = dict(zip(chosen, WINDOWS, strict=False))
     for row, column in np.ndindex(out, out):
         place = gap + column, (size - out) / 2 + row
         _draw_cell(ax, *place, inks.get((row, column), "white"))
@@ -395,7 +469,7 @@ def draw_channels(
 ) -> Axes:
     """Draw which input channels an output channel listens to, once for each number of groups.
 
-    Built in notebook 09. A line is one kernel; the colours are the groups.
+    Built in notebook 10. A line is one slice of a kernel; the colours are the groups.
 
     Args:
         in_channels: how many channels come in.
@@ -412,10 +486,38 @@ def draw_channels(
     ax, _ = _canvas((-0.2, 4.2 * len(groups) - 1), (-0.2, tallest + 1.1), title)
     for panel, count in enumerate(groups):
         left = 4.2 * panel
-        _draw_kernels(ax, left, (in_channels, out_channels), count)
-        kernels = in_channels * out_channels // count
-        words = f"{count} group{'s' * (count > 1)}\n{kernels} kernels"
+        _draw_slices(ax, left, (in_channels, out_channels), count)
+        slices = in_channels * out_channels // count
+        words = f"{count} group{'s' * (count > 1)}\n{slices} slices"
         ax.text(left + 1.5, tallest + 0.1, words, ha="center", va="top", fontsize=9)
+    return ax
+
+
+def draw_reach(stacks: Mapping[str, Sequence[tuple[int, int, int]]], *, title: str) -> Axes:
+    """Draw, along one line of pixels, all that a single number sees, layer below layer.
+
+    Built in notebook 10. The number is on top and the picture at the bottom; a line leads from each
+    cell to the cells that its window reads.
+
+    Args:
+        stacks: from a name to layers, (kernel, stride, dilation), that next to the picture first.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no stack, or one that has no layers or a number below 1.
+    """
+    if not stacks or any(not layers or min(map(min, layers)) < 1 for layers in stacks.values()):
+        raise ValueError(f"stacks must hold layers of whole numbers from 1 on, got {dict(stacks)}")
+    seen = [_seen_by_one(layers) for layers in stacks.values()]
+    rooms = [max(max(rows[-1]) + 5.0, 9) for rows in seen]  # to the left, what each layer is
+    tallest = 2.4 * max(map(len, seen))
+    ax, _ = _canvas((-0.2, sum(rooms)), (-0.3, tallest + 0.3), title)
+    for panel, (name, rows) in enumerate(zip(stacks, seen, strict=True)):
+        left, wide = sum(rooms[:panel]) + 2.6, max(rows[-1]) + 1.0
+        _draw_tree(ax, rows, stacks[name], (left, tallest - 2.4 * len(rows)))
+        words = f"{name}\nsees {len(rows[-1])} pixels of the row"
+        look: Any = {"ha": "center", "va": "top", "fontsize": 9}
+        ax.text(left + wide / 2, tallest - 1.1, words, **look)
     return ax
 
 
@@ -612,6 +714,248 @@ def draw_modules(*models: nn.Module, title: str) -> Axes:
     return ax
 
 
+def draw_frozen(models: Mapping[str, nn.Sequential], *, title: str) -> Axes:
+    """Draw what learns in each model: a box for each part, green if it learns, grey if frozen.
+
+    Built in notebook 16. What is drawn is what the parameters' `requires_grad` says.
+
+    Args:
+        models: from a name to a model whose children have names, such as body and head.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no model.
+    """
+    if not models:
+        raise ValueError("models must hold at least one model, got none")
+    _, ax = plt.subplots(figsize=(7.0, 0.95 * len(models) + 0.7), layout="constrained")
+    ax.set(xlim=(-5.6, 25), ylim=(2.0 * len(models) - 0.3, -0.4), title=title)
+    ax.axis("off")
+    for row, (name, model) in enumerate(models.items()):
+        ax.text(-0.5, 2 * row + 0.5, name, ha="right", va="center", fontsize=9)
+        left = 0.0
+        for word, part in model.named_children():
+            left = _draw_learning(ax, (left, 2.0 * row), word, part) + 0.5
+    keys = [Rectangle((0, 0), 1, 1, **look) for look in LEARNING.values()]
+    place: Any = {"loc": "outside lower center", "ncol": len(keys), "fontsize": 8}
+    ax.figure.legend(keys, list(LEARNING), frameon=False, **place)
+    return ax
+
+
+def _draw_learning(ax: Axes, corner: Point, name: str, part: nn.Module) -> float:
+    """Draw the boxes of one named part, with how many numbers learn; return where they end."""
+    pieces = list(part) if isinstance(part, nn.Sequential) else [part]
+    left, top = corner
+    width = 1.0 if len(pieces) > 1 else 5.0
+    for piece in pieces:
+        learns = any(parameter.requires_grad for parameter in piece.parameters())
+        look = LEARNING["learns" if learns else "frozen"]
+        ax.add_patch(Rectangle((left, top), 0.88 * width, 1.0, **look))
+        left += width
+    counts = [p.numel() * np.array([p.requires_grad, True]) for p in part.parameters()]
+    learning, total = np.sum(counts, axis=0)
+    words = f"{name}: {learning:,} of {total:,} numbers learn"
+    ax.text((corner[0] + left) / 2, top + 1.15, words, ha="center", va="top", fontsize=7)
+    return left
+
+
+def draw_lanes(
+    lanes: Mapping[str, Sequence[Span]],
+    *,
+    title: str,
+    xlabel: str = "time",
+    strike: float | None = None,
+) -> Axes:
+    """Draw what happens side by side in time: one lane for each name, from top to bottom.
+
+    Built in notebook 13, for two ways to write a file; notebook 14 draws Python and a GPU so.
+    The same words have the same colour; they stand in their bar, or below if none has room.
+
+    Args:
+        lanes: from a name to what happens there: words, start and end.
+        title: the picture's title.
+        xlabel: what runs to the right.
+        strike: when lightning strikes, if it does; what was to come after it is pale.
+
+    Raises:
+        ValueError: nothing happens, or something ends before it starts.
+    """
+    spans = [span for lane in lanes.values() for span in lane]
+    if not spans or any(end < start for _, start, end in spans):
+        raise ValueError(f"lanes must hold spans that end after they start, got {dict(lanes)}")
+    inks = dict(zip(dict.fromkeys(words for words, _, _ in spans), cycle(LANES), strict=False))
+    first, last = min(start for _, start, _ in spans), max(end for _, _, end in spans)
+    _, ax = plt.subplots(figsize=(7.0, 0.5 * len(lanes) + 1.1), layout="constrained")
+    ax.set(title=title, xlabel=xlabel, xlim=(first, last), ylim=(len(lanes) - 0.5, -0.5))
+    for row, (words, start, end) in ((r, s) for r, lane in enumerate(lanes.values()) for s in lane):
+        ax.barh(row, end - start, 0.7, start, color=inks[words], edgecolor="white", linewidth=0.5)
+    written = _write_spans(ax, lanes, inks, 5.0 / ((last - first) or 1.0))
+    _name_lanes(ax, lanes, {words: ink for words, ink in inks.items() if words not in written})
+    if strike is not None:
+        _strike(ax, strike, last)
+    return ax
+
+
+def _write_spans(
+    ax: Axes, lanes: Mapping[str, Sequence[Span]], inks: Mapping[str, str], inches: float
+) -> set[str]:
+    """Write words into the bars that have room, at so many inches a unit; return which were."""
+    written = set()
+    for row, lane in enumerate(lanes.values()):
+        for words, start, end in lane:
+            wide = text_to_path.get_text_width_height_descent(words, TILE_FONT, False)[0] / 72
+            if wide < (end - start) * inches:
+                look: Any = {"ha": "center", "va": "center", "fontsize": 8}
+                ax.text((start + end) / 2, row, words, color=_ink(inks[words]), **look)
+                written.add(words)
+    return written
+
+
+def _name_lanes(ax: Axes, lanes: Mapping[str, Any], keys: Mapping[str, str]) -> None:
+    """Write the names of the lanes beside them, and below what no bar had room to say."""
+    ax.set_yticks(range(len(lanes)), list(lanes), fontsize=9)
+    ax.tick_params(axis="y", length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    if keys:
+        handles = [Rectangle((0, 0), 1, 1, color=ink, label=words) for words, ink in keys.items()]
+        look: Any = {"loc": "outside lower center", "ncol": len(keys), "fontsize": 8}
+        ax.figure.legend(handles=handles, frameon=False, **look)
+    else:
+        ax.set_xticks([])
+
+
+def _strike(ax: Axes, when: float, last: float) -> None:
+    """Let lightning strike: a bolt on top, a line down, and pale what would have come after."""
+    bottom, top = ax.get_ylim()
+    ax.axvspan(when, last, color="white", alpha=0.7, linewidth=0, zorder=3)
+    ax.axvline(when, color="black", lw=1, ls="--", zorder=4)
+    bolt = [(0.1, 1), (-0.35, -0.1), (-0.02, 0.0), (-0.2, -1), (0.35, 0.25), (0.05, 0.15)]
+    look: Any = {"marker": bolt, "markersize": 22, "color": COLORS[4], "clip_on": False}
+    ax.plot([when], [top], markeredgecolor="black", zorder=5, **look)
+    ax.set_ylim(bottom, top)
+    ax.set_title(ax.get_title(), pad=14)
+
+
+def draw_owners(
+    owners: Mapping[str, Sequence[str]], *, ways: Sequence[str], file: str, title: str
+) -> Axes:
+    """Draw who owns what a training needs, and how each of them gets into one file.
+
+    Built in notebook 13. An owner is a box with its name and what it remembers; what is learned is
+    green.
+
+    Args:
+        owners: from an owner's name to lines of what it remembers; the first is the model.
+        ways: for each owner, the call that gives its state.
+        file: the name of the file.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there are no owners, or other than one way for each.
+    """
+    if not owners or len(ways) != len(owners):
+        raise ValueError(f"ways must be one for each of {list(owners)}, got {list(ways)}")
+    tall, count = 0.3 + 0.17 * max(map(len, owners.values())), len(owners)
+    _, ax = plt.subplots(figsize=(PAGE, tall + 1.4), layout="constrained")
+    ax.set(xlim=(0, count), ylim=(tall + 0.95, 0), title=title)
+    ax.axis("off")
+    for n, ((name, lines), way) in enumerate(zip(owners.items(), ways, strict=True)):
+        look = TILES["parameter" if n == 0 else "buffer"]
+        ax.add_patch(Rectangle((n + 0.04, 0.02), 0.92, tall, **look))
+        ax.text(n + 0.5, 0.14, name, ha="center", va="center", fontsize=9, weight="bold")
+        below: Any = {"ha": "center", "va": "top", "fontsize": 7.5, "linespacing": 1.4}
+        ax.text(n + 0.5, 0.28, "\n".join(lines), **below)
+        _arrow(ax, (n + 0.5, tall + 0.04), (n + 0.5, tall + 0.55))
+        pale: Any = {"fontsize": 7, "color": "0.3", "backgroundcolor": "white"}
+        ax.text(n + 0.5, tall + 0.26, way, ha="center", va="center", **pale)
+    ax.add_patch(Rectangle((0.04, tall + 0.57), count - 0.08, 0.33, **TILES["module"]))
+    ax.text(count / 2, tall + 0.735, file, ha="center", va="center", fontsize=9, weight="bold")
+    return ax
+
+
+def draw_layers(
+    model: nn.Sequential, image: Tensor, *, title: str, names: Sequence[str] = ()
+) -> Axes:
+    """Draw what leaves each layer for one picture: stacks of maps, and rows of numbers.
+
+    Built in notebook 11. Maps are to scale; a row is as tall as the root of how many numbers it
+    has. The front map of a stack shows its numbers, and so does a row: the darker, the larger.
+
+    Args:
+        model: its layers in order; an activation is drawn with the layer before it.
+        image: (1, H, W).
+        title: the picture's title.
+        names: what the last numbers stand for, or none.
+
+    Returns:
+        The Axes; above each stack stands what made it, below it its shape.
+
+    Raises:
+        ValueError: the image has another shape, or there is not one name for each last number.
+    """
+    if image.ndim != 3 or len(image) != 1:
+        raise ValueError(f"image must be of shape (1, H, W), got {tuple(image.shape)}")
+    stages = _stages(model, image)
+    if names and len(names) != len(stages[-1][1]):
+        raise ValueError(f"names must be {len(stages[-1][1])}, got {len(names)}")
+    sizes = [_stack_size(values, 0.8 / image.shape[-1]) for _, values in stages]
+    sizes[-1] = sizes[-1][0], 0.18 * len(names) or sizes[-1][1]
+    lefts = np.cumsum([0.0] + [wide + 0.31 for wide, _ in sizes[:-1]])
+    right = lefts[-1] + (0.85 if names else 0.3)
+    _, ax = plt.subplots(figsize=(right + 0.25, 2.75), layout="constrained")
+    ax.set(xlim=(-0.15, right), ylim=(1.1, -1.3), aspect="equal", title=title)
+    ax.axis("off")
+    for left, (words, values), size in zip(lefts, stages, sizes, strict=True):
+        _draw_stack(ax, left, values, size)
+        middle = left + size[0] / 2
+        ax.text(middle, -0.93, words, ha="center", va="bottom", fontsize=7, linespacing=1.1)
+    for place, name in zip(0.18 * (np.arange(len(names)) + 0.5), names, strict=True):
+        ax.text(lefts[-1] + 0.17, place - 0.09 * len(names), name, va="center", fontsize=7)
+    return ax
+
+
+def _stages(model: nn.Sequential, image: Tensor) -> list[tuple[str, Tensor]]:
+    """Return words and numbers, (C, H, W) or (N,), of all that is drawn, the picture first."""
+    stages = [("picture", image.detach().cpu())]
+    values = image[None].to(next(model.parameters()).device)
+    for layer in model:
+        with torch.no_grad():
+            values = layer(values)
+        side = np.ravel(getattr(layer, "kernel_size", 0))[0]
+        if type(layer) in LAYERS:
+            stages.append((LAYERS[type(layer)].format(side), values[0].cpu()))
+        elif not isinstance(layer, nn.Identity):
+            words = f"{stages.pop()[0]}\n{type(layer).__name__.lower()}"
+            stages.append((words, values[0].cpu()))
+    return stages
+
+
+def _stack_size(values: Tensor, scale: float) -> Point:
+    """Return the width and the height of a stack, or of a row, in inches."""
+    if values.ndim == 1:
+        return 0.12, 0.08 * len(values) ** 0.5 + 0.1
+    count, height, width = values.shape
+    depth = min(0.3, 0.05 * (count - 1))
+    return width * scale + depth, height * scale + depth
+
+
+def _draw_stack(ax: Axes, left: float, values: Tensor, size: Point) -> None:
+    """Draw maps from the hindmost to the front one, which shows its numbers; or a row of them."""
+    (wide, tall), count = size, len(values)
+    rows = values.ndim == 1
+    depth = 0.0 if rows else min(0.3, 0.05 * (count - 1))
+    front = (values[:, None] if rows else values[0]).numpy()
+    for place in np.linspace(depth, 0, 1 if rows else count):
+        corner = left + depth - place, depth / 2 - tall / 2 + place - depth / 2
+        thin = 0.3 if count > 8 and not rows else 0.6
+        edges: Any = {"facecolor": "#DDEBF5", "edgecolor": FIRST, "linewidth": thin}
+        ax.add_patch(Rectangle(corner, wide - depth, tall - depth, **edges))
+    extent = left + depth, left + wide, tall / 2 - depth, -tall / 2
+    ax.imshow(front, cmap="gray" if count == 1 else "Blues", extent=extent, zorder=2)
+    shape = f"{count}" if rows else f"{count} × {front.shape[0]}×{front.shape[1]}"
+    ax.text(left + wide / 2, tall / 2 + 0.08, shape, ha="center", va="top", fontsize=7)
+
+
 # What they share ---------------------------------------------------------------------------------
 
 
@@ -775,18 +1119,30 @@ def _draw_copies(
         _write(ax, x, y, f"{values[row, column].item():.4g}", cell, ink)
 
 
-def _draw_grid(ax: Axes, values: np.ndarray, corner: Point, cell: float) -> None:
-    """Draw one matrix; its numbers as well if it is small."""
+def _is_a_map(values: Tensor) -> bool:
+    """Tell whether this is a matrix, or a photograph in colour, with entries."""
+    return values.numel() > 0 and (values.ndim == 2 or values.shape[2:] == (3,))
+
+
+def _frame_window(axes: Sequence[Axes], corner: Size, size: Size) -> None:
+    """Frame a window in the first Axes and ring it, and ring the place of its sum in the others."""
+    (top, left), (rows, columns) = corner, size
+    look: Any = {"fill": False, "edgecolor": COLORS[4], "linewidth": 1}
+    axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), columns, rows, **look))
+    middle = left + (columns - 1) / 2, top + (rows - 1) / 2
+    for ax, (x, y) in zip(axes, [middle, *[(left, top)] * (len(axes) - 1)], strict=True):
+        ax.plot(x, y, "o", ms=11, mfc="none", mec=COLORS[4], mew=1.5)
+
+
+def _draw_grid(ax: Axes, values: np.ndarray, corner: Point, *, lines: bool, pale: bool) -> None:
+    """Draw one matrix, its cells set apart by lines or not, and pale where letters follow."""
     (left, top), (rows, columns) = corner, values.shape
-    small = max(rows, columns) <= 8
-    bound = (2.0 if small else 1.2) * float(np.abs(values).max()) or 1.0  # pale under letters
+    bound = (2.0 if pale else 1.2) * float(np.abs(values).max()) or 1.0
     edges = np.arange(columns + 1) + left, np.arange(rows + 1) + top
-    mesh = ax.pcolormesh(*edges, values, cmap="PuOr_r", vmin=-bound, vmax=bound)
-    mesh.set(edgecolor="#b0b0b0" if small else "face", linewidth=0.6 if small else 0)
+    mesh = ax.pcolormesh(*edges, values, cmap="RdBu_r", vmin=-bound, vmax=bound)
+    mesh.set(edgecolor="#b0b0b0" if lines else "face", linewidth=0.6 if lines else 0)
     frame = Rectangle(corner, columns, rows, fill=False, edgecolor="#888888", linewidth=0.8)
     ax.add_patch(frame)
-    for row, column in np.ndindex(values.shape) if small else ():
-        _write(ax, left + column, top + row, f"{values[row, column] + 0.0:.3g}", cell)
 
 
 def _cells_to_show(out: int, cells: Sequence[Size] | None) -> list[Size]:
@@ -810,29 +1166,73 @@ def _draw_input(ax: Axes, size: int, padding: int) -> None:
 
 
 def _draw_window(ax: Axes, corner: Point, span: int, dilation: int, number: int) -> None:
-    """Frame one window and put a dot into each cell that it reads."""
+    """Frame one window and put a dot into each cell that it reads, within those of the others."""
     left, top = corner
-    inset, shift = 0.05 + 0.05 * number, 0.2 * (number - 1)
+    inset = 0.05 + 0.05 * number
     side = span - 2 * inset
     frame = Rectangle((left + inset, top + inset), side, side, fill=False, linewidth=2)
-    frame.set(edgecolor=COLORS[number], linestyle=DASHES[number])
+    frame.set(edgecolor=WINDOWS[number], linestyle=DASHES[number])
     ax.add_patch(frame)
-    steps = np.arange(0, span, dilation) + 0.5 + shift
+    steps = np.arange(0, span, dilation) + 0.5
     columns, rows = np.meshgrid(left + steps, top + steps)
-    ax.plot(columns.ravel(), rows.ravel(), "o", color=COLORS[number], markersize=4)
+    look: Any = {
+        "color": WINDOWS[number],
+        "markersize": 14 - 3 * number,
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.8,
+    }
+    ax.plot(columns.ravel(), rows.ravel(), "o", zorder=3, **look)
 
 
-def _draw_kernels(ax: Axes, left: float, channels: Size, groups: int) -> None:
-    """Draw the channels that come in and those that go out, and a line for each kernel."""
+def _draw_slices(ax: Axes, left: float, channels: Size, groups: int) -> None:
+    """Draw the channels that come in and those that go out, and a line for each slice."""
     for x, count in zip((left, left + 2.2), channels, strict=True):
         for k in range(count):
-            color = COLORS[k * groups // count % len(COLORS)]
+            color = GROUPS[k * groups // count % len(GROUPS)]
             ax.add_patch(Rectangle((x, k), 0.8, 0.8, color=color))
     for k, row in np.ndindex(channels):
         group = k * groups // channels[0]
         if group == row * groups // channels[1]:
             line = [left + 0.8, left + 2.2], [k + 0.4, row + 0.4]
-            ax.plot(*line, color=COLORS[group % len(COLORS)], lw=1.5)
+            ax.plot(*line, color=GROUPS[group % len(GROUPS)], lw=1.5)
+
+
+def _seen_by_one(layers: Sequence[tuple[int, int, int]]) -> list[list[int]]:
+    """Return which cells one number sees: of its own map, of the one below, ..., of the picture."""
+    rows = [[0]]
+    for kernel, stride, dilation in reversed(layers):
+        above = rows[-1]
+        rows.append(sorted({i * stride + j * dilation for i in above for j in range(kernel)}))
+    return rows
+
+
+def _layer_in_words(kernel: int, stride: int, dilation: int) -> str:
+    """Return the numbers of a layer that are not 1."""
+    words = {"k": kernel, "s": stride, "d": dilation}
+    return "\n".join(f"{name} = {number}" for name, number in words.items() if number > 1)
+
+
+def _draw_tree(
+    ax: Axes, rows: list[list[int]], layers: Sequence[tuple[int, int, int]], corner: Point
+) -> None:
+    """Draw the cells of each map, as far apart as they lie in the picture, and what they read."""
+    jumps, shifts = [1], [0.0]
+    for kernel, stride, dilation in layers:
+        shifts.append(shifts[-1] + (kernel - 1) * dilation * jumps[-1] / 2)
+        jumps.append(jumps[-1] * stride)
+    for depth, cells in enumerate(rows):
+        level, y = len(layers) - depth, corner[1] + 2.4 * depth
+        x = {i: corner[0] + shifts[level] + i * jumps[level] for i in range(max(cells) + 1)}
+        for i, place in x.items():
+            _draw_cell(ax, place, y, FIRST if i in cells else "white")
+        if level:
+            kernel, stride, dilation = layers[level - 1]
+            ax.text(corner[0] - 0.4, y + 1.7, _layer_in_words(*layers[level - 1]), **RIGHT)
+            below = corner[0] + shifts[level - 1]
+            for i, j in np.ndindex(max(cells) + 1, kernel):
+                end = below + (i * stride + j * dilation) * jumps[level - 1]
+                line = [x[i] + 0.5, end + 0.5], [y + 1, y + 2.4]
+                ax.plot(*line, color="0.6", lw=0.8 * (i in cells), zorder=0)
 
 
 def _fields(info: torch.finfo) -> list[str]:

@@ -1,11 +1,13 @@
 """Train LeNet from the command line, on one process or on several at once.
 
     python -m helpers.train --epochs 3 --checkpoint lenet.pt
+    python -m helpers.train --recipe challenge
     torchrun --standalone --nproc-per-node 2 -m helpers.train --epochs 3 --checkpoint lenet.pt
 
-The second line is the first on two processes: each works on its part of every batch, and
-DistributedDataParallel averages their gradients, so that the update is that of one process with the
-whole batch. Notebook 17_scaling_out builds it. A checkpoint that is there already is gone on from.
+The second line trains the network of notebook 12's challenge. The third is the first on two
+processes: each works on its part of every batch, and DistributedDataParallel averages their
+gradients, so that the update is that of one process with the whole batch. Notebook 17_scaling_out
+builds it. A checkpoint that is there already is gone on from.
 A machine that cannot look up its own name needs `--local-addr 127.0.0.1` after `torchrun`, or it
 waits for itself.
 """
@@ -17,7 +19,7 @@ import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -29,7 +31,7 @@ from helpers.checkpoints import load_checkpoint
 from helpers.data import SOURCES, fashion_mnist
 from helpers.devices import pick_device, set_seed
 from helpers.metrics import History
-from helpers.models import LeNet
+from helpers.models import LeNet, PocketNet
 from helpers.parallel import Shard, joined, parallel, place
 from helpers.streams import forgiving_streams, say
 from helpers.training import fit
@@ -38,24 +40,53 @@ FAILED, INTERRUPTED = 1, 130  # exit codes; argparse uses 2 for arguments that a
 DATA = {"seed": "--seed", "batch_size": "--batch-size", "num_samples": "--samples"}
 
 
+class Recipe(NamedTuple):
+    """How a network is trained: with SGD, and one cycle of the learning rate."""
+
+    model: Callable[[], nn.Module]
+    epochs: int
+    learning_rate: float  # the highest of the cycle
+    optimizer: dict[str, Any]  # options of SGD
+    cycle: dict[str, Any]  # options of OneCycleLR
+    smoothing: float = 0.0  # of the labels
+
+    def schedule(self, model: nn.Module, rate: float, steps: int) -> dict[str, Any]:
+        """Return what `fit` needs beside the model, for so many steps in all."""
+        optimizer = SGD(model.parameters(), lr=rate, **self.optimizer)
+        return {
+            "optimizer": optimizer,
+            "scheduler": OneCycleLR(optimizer, rate, total_steps=steps, **self.cycle),
+            "loss_fn": nn.CrossEntropyLoss(label_smoothing=self.smoothing),
+        }
+
+
+NESTEROV = {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
+RECIPES = {  # that with which notebook 12's ladder ends, and that of its challenge
+    "lenet": Recipe(LeNet, 3, 0.1, {"momentum": 0.9}, {}),
+    "challenge": Recipe(
+        PocketNet, 36, 0.3, NESTEROV, {"pct_start": 0.2, "cycle_momentum": False}, 0.1
+    ),
+}
+
+
 def _train(arguments: Namespace, device: torch.device, rank: int, world_size: int) -> History:
-    """The recipe with which notebook 11 ends."""
+    """Train as the recipe says."""
+    recipe = RECIPES[arguments.recipe]
+    epochs = arguments.epochs or recipe.epochs
     set_seed(arguments.seed)
     loaders: Any = _loaders(arguments, device)
     _check_data(arguments.checkpoint, loaders[0])
     # Channels last: the CPU's convolutions are faster so (notebook 11).
-    model: nn.Module = LeNet().to(memory_format=torch.channels_last).to(device)
+    model: nn.Module = recipe.model().to(memory_format=torch.channels_last).to(device)
     if world_size > 1:
         loaders = [Shard(loader, rank, world_size) for loader in loaders]
         model = parallel(model, loaders[0])
-    rate, steps = arguments.learning_rate, arguments.epochs * len(loaders[0])
-    optimizer = SGD(model.parameters(), lr=rate, momentum=0.9)
+    rate = arguments.learning_rate or recipe.learning_rate
     return fit(
         model,
         *loaders,
-        optimizer=optimizer,
-        scheduler=OneCycleLR(optimizer, rate, total_steps=steps),
-        epochs=arguments.epochs,
+        **recipe.schedule(model, rate, epochs * len(loaders[0])),
+        epochs=epochs,
         checkpoint=arguments.checkpoint,
         new_settings=arguments.new_settings,
         progress=rank == 0,
@@ -112,10 +143,12 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="python -m helpers.train", description=what)
     option, count, rate = parser.add_argument, _at_least(1, int), _at_least(1e-9, float)
     more = "go on with other --epochs or another --learning-rate than the checkpoint's"
-    option("--epochs", type=count, default=3, help="in all, those in the checkpoint counted (3)")
+    which = "what to train, and how: notebook 12's ladder, or its challenge (lenet)"
+    option("--recipe", choices=RECIPES, default="lenet", help=which)
+    option("--epochs", type=count, help="in all, those in the checkpoint counted (3 or 36)")
     option("--batch-size", type=count, default=256, help="over all processes together (256)")
     option("--samples", type=count, help="train on the first so many pictures (all)")
-    option("--learning-rate", type=rate, default=0.1, help="the highest of the one cycle (0.1)")
+    option("--learning-rate", type=rate, help="the highest of the one cycle (0.1 or 0.3)")
     option("--seed", type=_at_least(0, int), default=0, help="of the weights and of the order (0)")
     where = "cpu, cuda or mps ($DEVICE, else CUDA where there is one, else cpu)"
     option("--device", type=_device, help=where)

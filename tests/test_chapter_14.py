@@ -189,3 +189,30 @@ WRONG = [
 @pytest.mark.parametrize(("number", "code", "words"), WRONG)
 def test_wrong_functions(number, code, words):
     assert_wrong(number, code, words)
+
+
+PREDICTIONS = [
+    ("14.3", "0", "not all of these are"),
+    ("14.3", "1", "a plain list hides its modules"),
+    ("14.3", "3", "each has a weight and a bias"),
+    ("14.3", "4", "the plain attribute stays, too"),
+    ("14.3", "8", "buffers are registered"),
+    ("14.3", "9", "how many have not"),
+    ("14.3", "14", "that is all of them"),
+    ("14.4", "7000", "without a worker"),
+    ("14.4", "4000", "before the first batch is there"),
+    ("14.4", "3040", "falls behind"),
+    ("14.4", "7030", "do not add up"),
+]
+
+
+@pytest.mark.parametrize(("number", "answer", "words"), PREDICTIONS)
+def test_wrong_predictions(number, answer, words):
+    assert_wrong(number, answer, words)
+
+
+@pytest.mark.parametrize(
+    ("number", "answer"), [("14.3", "1 + 2 * 2"), ("14.4", "'4,030'"), ("14.4", "30 + 100 * 40")]
+)
+def test_right_predictions(number, answer):
+    assert_right(number, answer)

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from helpers.charts import (
+    plot_answers,
     plot_bars,
     plot_confusion_matrix,
     plot_each_path,
@@ -22,11 +23,15 @@ from helpers.charts import (
     plot_history,
     plot_losses,
     plot_paths,
+    plot_shares,
     plot_sizes,
     plot_slopes,
     plot_softmax,
+    plot_spread,
     plot_stacks,
+    plot_staircase,
     plot_step,
+    show_guesses,
     show_images,
 )
 from helpers.metrics import History
@@ -155,6 +160,21 @@ def test_plot_filters_centres_its_colours_on_zero():
         plot_filters(torch.randn(16, 6, 5, 5), title="no")
 
 
+def test_plot_answers_sets_each_map_below_its_kernel():
+    kernels, image = torch.randn(3, 1, 5, 5), torch.rand(1, 8, 8)
+    maps = torch.relu(torch.conv2d(image[None], kernels, padding=2))[0]
+    grid = plot_answers(kernels, image, maps, title="Three")
+    assert grid.shape == (2, 4)
+    for column in range(3):
+        above, below = (grid[row, column + 1].get_images()[0] for row in (0, 1))
+        assert above.get_clim() == (-kernels.abs().max().item(), kernels.abs().max().item())
+        assert np.array_equal(above.get_array(), kernels[column, 0].numpy())
+        assert np.array_equal(below.get_array(), maps[column].numpy())
+        assert below.get_clim()[0] == 0
+    with pytest.raises(ValueError, match="one for each of 3 kernels, got 2"):
+        plot_answers(kernels, image, maps[:2], title="no")
+
+
 def bowl(x, y):
     return x**2 + y**2
 
@@ -193,6 +213,24 @@ def test_plot_bars_draws_one_bar_a_name_with_its_number():
     assert [text.get_text() for text in ax.texts] == ["12.5", "25", "0"]
     assert ax.yaxis_inverted() and ax.get_xlim()[1] > 25
     assert (ax.get_title(), ax.get_xlabel()) == ("A step", "ms")
+
+
+def test_plot_staircase_draws_steps_as_high_as_the_means_and_whiskers_over_the_seeds():
+    seeds = {"old": [0.6, 0.7, 0.8], "new": [0.9, 0.9, 0.84]}
+    ax = plot_staircase(seeds, now={"new": 0.85}, title="Up", ylabel="accuracy")
+    (steps,) = [patch for patch in ax.patches if hasattr(patch, "get_data")]
+    assert steps.get_data().values == pytest.approx([0.7, 0.88])
+    whiskers = [lines.get_segments()[0][:, 1].tolist() for lines in ax.collections]
+    assert whiskers == [[0.6, 0.8], [0.84, 0.9]]
+    assert [text.get_text() for text in ax.texts] == ["0.700", "0.880"]
+    assert ax.get_lines()[0].get_xydata().tolist() == [[1.25, 0.85]]
+    assert (ax.get_title(), ax.get_ylabel(), ax.get_ylim()) == ("Up", "accuracy", (0, 1))
+
+
+@pytest.mark.parametrize(("seeds", "now"), [({}, None), ({"a": []}, None), ({"a": [1]}, {"b": 1})])
+def test_plot_staircase_refuses_what_has_no_step(seeds, now):
+    with pytest.raises(ValueError, match="numbers for each name"):
+        plot_staircase(seeds, now=now, title="no", ylabel="no")
 
 
 def strokes_of(ax):
@@ -316,6 +354,30 @@ def test_plot_stacks_refuses_what_is_no_stack(stacks):
     assert not plt.get_fignums()
 
 
+def test_plot_shares_cuts_each_bar_by_its_own_total():
+    totals = {"numbers": {"a": 1, "b": 3}, "work": {"a": 90, "b": 10}}
+    ax = plot_shares(totals, accent=["a"], title="Few, used often")
+    assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [
+        (0, 25),
+        (0, 90),
+        (25, 75),
+        (90, 10),
+    ]
+    labels = ["a\n25 %", "a\n90 %", "b\n75 %", "b\n10 %", "blue: 25 %", "blue: 90 %"]
+    assert [text.get_text() for text in ax.texts] == labels
+    accented, other = ax.patches[0].get_facecolor(), ax.patches[2].get_facecolor()
+    assert accented[2] > accented[0] and other[0] == other[2]  # blue, and grey
+
+
+@pytest.mark.parametrize(
+    "totals", [{}, {"n": {}}, {"n": {"a": -1}}, {"n": {"a": 0}}, {"n": {"a": 1}, "w": {"b": 1}}]
+)
+def test_plot_shares_refuses_what_cannot_be_shared(totals):
+    with pytest.raises(ValueError, match="totals must"):
+        plot_shares(totals, accent=[], title="")
+    assert not plt.get_fignums()
+
+
 def test_plot_sizes_counts_every_number_but_zeros_and_shades_both_ends():
     numbers = torch.tensor([0.0, -1e-9, 1e-3, 1e-3, 2.0])
     axes = plot_sizes({"a": numbers, "b": 10 * numbers}, 1e-7, 1e4, title="Sizes", xlabel="size")
@@ -352,3 +414,45 @@ def test_plot_each_path_draws_every_path_beside_the_same_one_in_grey():
 def test_plot_each_path_refuses_nothing():
     with pytest.raises(ValueError, match=r"points \(x, y\) for each name"):
         plot_each_path(bowl, {}, behind=[(0, 0)], title="no", xlim=(0, 1), ylim=(0, 1))
+
+
+# Whiskers ----------------------------------------------------------------------------------------
+
+
+def test_a_bar_ends_at_the_mean_and_every_run_has_its_dot():
+    """So that nobody takes one lucky run for the result."""
+    ax = plot_spread({"ours": [0.4, 0.6, 0.5], "theirs": [0.2]}, title="t", xlabel="x", chance=0.1)
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.5, 0.2])
+    dots = [line for line in ax.get_lines() if line.get_marker() == "o"]
+    assert [list(line.get_xdata()) for line in dots] == [[0.4, 0.6, 0.5], [0.2]]
+    whiskers = [list(line.get_xdata()) for line in ax.get_lines() if line.get_marker() == "|"]
+    assert whiskers == [[0.4, 0.6], [0.2, 0.2]]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a guess"]
+
+
+@pytest.mark.parametrize("values", [{}, {"a": []}, {"a": [float("nan")]}, {"a": [-0.1]}])
+def test_a_spread_of_nothing_is_refused(values):
+    with pytest.raises(ValueError, match="values must hold"):
+        plot_spread(values, title="t", xlabel="x")
+
+
+# Guesses -----------------------------------------------------------------------------------------
+
+
+def test_a_wrong_guess_is_marked_and_the_truth_stands_below_it():
+    pictures = torch.rand(2, 3, 8, 8)
+    right, wrong = show_guesses(pictures, ["coat", "coat"], ["coat", "shirt"], title="t")
+    assert right.get_title() == "coat" and right.title.get_color() == "black"
+    assert wrong.get_title() == "coat?\nshirt" and wrong.title.get_color() != "black"
+    np.testing.assert_allclose(right.images[0].get_array(), pictures[0].permute(1, 2, 0))
+
+
+def test_without_truths_every_word_is_taken_as_it_is():
+    (ax,) = show_guesses(torch.rand(1, 3, 8, 8), ["?"], title="t")
+    assert ax.get_title() == "?"
+
+
+@pytest.mark.parametrize("shape, words", [((2, 1, 8, 8), 2), ((2, 3, 8, 8), 1), ((0, 3, 8, 8), 0)])
+def test_pictures_without_colours_or_without_words_are_refused(shape, words):
+    with pytest.raises(ValueError, match="pictures must be"):
+        show_guesses(torch.rand(shape), ["?"] * words, title="t")

@@ -211,6 +211,7 @@ def page(address: str) -> str:
         f"git clone https://github.com/{address}.git, git@github.com:{address}.git\n"
         f"See https://github.com/{address}. And https://img.shields.io/github/stars/{address}\r\n"
         f"https://github.com/{OLD}-fork https://github.com/{OLD}.js https://github.com/x-{OLD}\n"
+        f"<{tool.site_address(address)}> [02]({tool.site_address(address)}notebooks/02_b.html)\n"
         f"https://gitlab.com/{OLD} and {OLD}, a/{OLD}\n"
     )
 
@@ -226,11 +227,13 @@ def make_project(root: Path, address: str) -> dict[Path, bytes]:
     texts = {
         "README.md": page(address),
         "CONTRIBUTING.md": page(address).replace("\n", "\r\n"),
+        "docs/run.md": page(address),
         "LICENSE": page(OLD),
         "pyproject.toml": f'[project]\nname = "{OLD}"\n{urls}',
         "notebooks/01_a.ipynb": json.dumps(notebook, indent=3),  # not as the tool would write it
     }
-    (root / "notebooks").mkdir(parents=True)
+    for folder in "notebooks", "docs":
+        (root / folder).mkdir(parents=True)
     for name, text in texts.items():
         (root / name).write_bytes(text.encode())
     return contents(root)

@@ -1,5 +1,6 @@
 """helpers.diagrams: a picture says what torch computes, all of it, and readably."""
 
+from collections import OrderedDict
 from itertools import combinations
 
 import matplotlib
@@ -15,22 +16,29 @@ from torch import nn
 
 from helpers.charts import COLORS
 from helpers.diagrams import (
+    LEARNING,
     TILES,
     draw_broadcast,
     draw_channels,
     draw_formats,
+    draw_frozen,
+    draw_lanes,
+    draw_layers,
     draw_lifetimes,
     draw_means,
     draw_memory,
     draw_modules,
     draw_outer_products,
+    draw_owners,
     draw_picks,
     draw_product,
+    draw_reach,
     draw_samples,
     draw_sum,
     draw_windows,
     draw_zoom,
     show_grids,
+    show_maps,
     show_photos,
 )
 
@@ -267,6 +275,14 @@ def test_show_grids_leaves_the_numbers_out_of_large_grids():
     assert weights.grad is None
 
 
+def test_show_grids_can_leave_out_zeros_and_rule_large_grids():
+    ax = show_grids({"x": torch.tensor([[1.0, 0.0]])}, title="Small", zeros=False)
+    assert numbers(ax) == [1]
+    for lines in True, False:
+        ax = show_grids({"x": torch.eye(9)}, title="Large", lines=lines)
+        assert numbers(ax) == [] and (ax.collections[0].get_linewidth()[0] > 0) == lines
+
+
 @pytest.mark.parametrize("shapes", [[(6, 6), (3, 3)], [(28, 28)] * 4, [(1, 1)], [(16, 36)] * 2])
 @pytest.mark.parametrize("columns", [8, 1])
 def test_show_grids_keeps_everything_on_the_page_and_apart(shapes, columns):
@@ -295,6 +311,34 @@ def test_show_grids_keeps_everything_on_the_page_and_apart(shapes, columns):
 def test_show_grids_refuses_what_is_no_matrix(grids, signs, message):
     with pytest.raises(ValueError, match=message):
         show_grids(grids, title="no", signs=signs)
+
+
+def test_show_maps_keeps_grey_and_signed_apart_and_shows_where_the_window_stands():
+    """One scale for all signed maps: their strengths compare. White is 0."""
+    maps = {"photo": torch.rand(9, 7), "weak": torch.eye(7) - 0.5, "strong": 4 * torch.eye(7) - 3}
+    axes = show_maps(maps, title="Three", window=((2, 3), (3, 4)))
+    assert [ax.get_title() for ax in axes] == list(maps)
+    photo, weak, strong = (ax.images[0] for ax in axes)
+    assert photo.get_clim() == (0, 1) and photo.get_cmap().name == "gray"
+    assert weak.get_clim() == strong.get_clim() == (-strong.get_clim()[1], strong.get_clim()[1])
+    frame = axes[0].patches[0]
+    assert (*frame.get_xy(), frame.get_width(), frame.get_height()) == (2.5, 1.5, 4, 3)
+    rings = [ax.lines[0].get_xydata().tolist() for ax in axes]
+    assert rings == [[[4.5, 3]], [[3, 2]], [[3, 2]]]
+
+
+def test_show_maps_shows_a_colour_photograph_as_it_is():
+    photo = torch.rand(4, 5, 3)
+    (ax, _) = show_maps({"photo": photo, "map": torch.eye(4) - 0.5}, title="Two")
+    np.testing.assert_allclose(ax.images[0].get_array(), photo)
+
+
+@pytest.mark.parametrize(
+    "maps", [{}, {"a": torch.ones(3)}, {"a": torch.ones(0, 2)}, {"a": torch.ones(2, 2, 4)}]
+)
+def test_show_maps_refuses_what_is_no_matrix(maps):
+    with pytest.raises(ValueError, match="at least one matrix"):
+        show_maps(maps, title="no")
 
 
 def dots_of(ax):
@@ -345,13 +389,42 @@ def test_draw_windows_refuses_what_does_not_fit(arguments, message):
         draw_windows(**arguments, title="no")
 
 
-def test_draw_channels_draws_one_line_a_kernel():
+@pytest.mark.parametrize(
+    "layers", [[(3, 1, 1)] * 3, [(3, 1, 1), (3, 1, 2)], [(5, 1, 1), (2, 2, 1)]]
+)
+def test_draw_reach_colours_the_pixels_that_get_a_gradient(layers):
+    net = torch.nn.Sequential(
+        *(torch.nn.Conv1d(1, 1, k, stride=s, dilation=d, bias=False) for k, s, d in layers)
+    )
+    for weight in net.parameters():
+        torch.nn.init.ones_(weight)
+    x = torch.zeros(1, 1, 20, requires_grad=True)
+    net(x)[0, 0, 0].backward()
+    read = x.grad[0, 0].nonzero().flatten().tolist()
+    ax = draw_reach({"stack": layers}, title="Reach")
+    lowest = max(patch.get_y() for patch in ax.patches)
+    cells = [p for p in ax.patches if p.get_y() == lowest]
+    blue = [n for n, p in enumerate(cells) if p.get_facecolor()[:3] != (1, 1, 1)]
+    said = [text.get_text() for text in ax.texts]
+    assert blue == read and f"stack\nsees {len(read)} pixels of the row" in said
+    assert len(said) == len(layers) + 1 and any("d = 2" in text for text in said) == (
+        (3, 1, 2) in layers
+    )
+
+
+@pytest.mark.parametrize("stacks", [{}, {"a": []}, {"a": [(3, 0, 1)]}])
+def test_draw_reach_refuses_what_is_no_stack(stacks):
+    with pytest.raises(ValueError, match="layers of whole numbers from 1 on"):
+        draw_reach(stacks, title="no")
+
+
+def test_draw_channels_draws_one_line_a_slice():
     ax = draw_channels(4, 2, [1, 2], title="Groups")
     assert len(ax.get_lines()) == 8 + 4 and len(ax.patches) == 2 * (4 + 2)
-    assert [text.get_text() for text in ax.texts] == ["1 group\n8 kernels", "2 groups\n4 kernels"]
+    assert [text.get_text() for text in ax.texts] == ["1 group\n8 slices", "2 groups\n4 slices"]
     for count in 1, 2:
-        kernels = torch.nn.Conv2d(4, 2, 3, groups=count).weight[:, :, 0, 0].numel()
-        assert f"{kernels} kernels" in ax.texts[count - 1].get_text()
+        slices = torch.nn.Conv2d(4, 2, 3, groups=count).weight[:, :, 0, 0].numel()
+        assert f"{slices} slices" in ax.texts[count - 1].get_text()
 
 
 @pytest.mark.parametrize("groups", [[], [3], [0], [4]])
@@ -460,6 +533,47 @@ def test_draw_lifetimes_refuses_a_part_that_is_none():
     assert not plt.get_fignums()
 
 
+def test_draw_lanes_says_once_what_happens_when_and_what_lightning_spares():
+    lanes = {"file": [("whole", 0, 4), ("half", 4, 9)], "aside": [("whole", 0, 9)]}
+    ax = draw_lanes(lanes, title="Two ways", strike=5)
+    spared = [(0, 4), (0, 9), (4, 9), (5, 9)]  # the last one makes pale what is behind it
+    assert [bar[1:3] for bar in spans(ax)] == spared
+    assert [text.get_text() for text in ax.texts] == ["whole", "half", "whole"]
+    first, second, third, _ = ax.patches
+    assert first.get_facecolor() == third.get_facecolor() != second.get_facecolor()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["file", "aside"]
+
+
+def test_draw_lanes_explains_below_what_no_bar_has_room_for():
+    ax = draw_lanes({"GPU": [("a long story", 0, 0.01), ("busy", 1, 9)]}, title="")
+    (legend,) = ax.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a long story"]
+
+
+@pytest.mark.parametrize("lanes", [{}, {"a": []}, {"a": [("back", 2, 1)]}])
+def test_draw_lanes_refuses_what_no_clock_shows(lanes):
+    with pytest.raises(ValueError, match="lanes must hold"):
+        draw_lanes(lanes, title="")
+    assert not plt.get_fignums()
+
+
+def test_draw_owners_has_a_box_each_and_a_way_into_the_file():
+    owners = {"model": ["weights"], "loader": ["seed 0", "epoch 3"]}
+    ax = draw_owners(owners, ways=["state_dict()"] * 2, file="run.pt", title="Two owners")
+    for each in "model", "loader", "weights", "seed 0\nepoch 3", "run.pt":
+        assert [text.get_text() for text in ax.texts].count(each) == 1
+    boxes = [to_hex(box.get_edgecolor()) for box in ax.patches]
+    kinds = "parameter", "buffer", "module"
+    assert boxes == [to_hex(TILES[kind]["edgecolor"]) for kind in kinds]
+
+
+@pytest.mark.parametrize("owners", [{}, {"model": ["weights"]}])
+def test_draw_owners_refuses_an_owner_without_a_way(owners):
+    with pytest.raises(ValueError, match="one for each of"):
+        draw_owners(owners, ways=["a", "b"], file="", title="")
+    assert not plt.get_fignums()
+
+
 class Owner(nn.Module):
     """Owns one of each kind, a module deep inside, and what nobody finds."""
 
@@ -519,3 +633,62 @@ def test_draw_modules_refuses_to_draw_nothing():
     with pytest.raises(ValueError, match="at least one module, got none"):
         draw_modules(title="no")
     assert not plt.get_fignums()
+
+
+def small_network():
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(1, 3, 3, padding=1), nn.Sigmoid(), nn.MaxPool2d(2)
+    return nn.Sequential(*convolution, nn.Flatten(), nn.Linear(48, 5), nn.Identity())
+
+
+def test_draw_layers_shows_every_shape_and_the_numbers_in_front():
+    model, image = small_network(), torch.rand(1, 8, 8)
+    ax = draw_layers(model, image, title="A small one", names="abcde")
+    above = ["picture", "3×3\nconvolution\nsigmoid", "2×2\nmaximum", "flat", "linear"]
+    below = ["1 × 8×8", "3 × 8×8", "3 × 4×4", "48", "5"]
+    said = [text.get_text() for text in ax.texts]
+    assert sorted(said) == sorted([*above, *below, *"abcde"])
+    fronts = [shown.get_array().data for shown in ax.images]
+    with torch.no_grad():
+        wanted = [model[:k](image[None])[0] for k in (0, 2, 3, 4, 5)]
+    for front, values in zip(fronts, wanted, strict=True):
+        first = values[:, None] if values.ndim == 1 else values[0]
+        assert np.allclose(front, first.numpy())
+
+
+def test_draw_layers_keeps_its_words_apart():
+    ax = draw_layers(small_network(), torch.rand(1, 28, 28)[:, :8, :8], title="Small")
+    ax.figure.canvas.draw()
+    page, renderer = ax.figure.bbox, ax.figure.canvas.get_renderer()
+    extents = [text.get_window_extent(renderer) for text in ax.texts]
+    assert all(page.x0 <= e.x0 and e.x1 <= page.x1 and page.y0 <= e.y0 for e in extents)
+    assert not any(one.overlaps(other) for one, other in combinations(extents, 2))
+
+
+def test_draw_layers_refuses_what_it_cannot_draw():
+    with pytest.raises(ValueError, match=r"of shape \(1, H, W\), got \(8, 8\)"):
+        draw_layers(small_network(), torch.rand(8, 8), title="no")
+    with pytest.raises(ValueError, match="names must be 5, got 2"):
+        draw_layers(small_network(), torch.rand(1, 8, 8), title="no", names="ab")
+
+
+# What learns -------------------------------------------------------------------------------------
+
+
+def test_each_part_is_coloured_by_whether_it_learns_and_its_numbers_are_counted():
+    body = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3)).requires_grad_(False)
+    model = nn.Sequential(OrderedDict(body=body, head=nn.Linear(3, 1)))
+    ax = draw_frozen({"a probe": model}, title="t")
+    hatches = [box.get_hatch() for box in ax.patches]
+    assert hatches == [LEARNING["frozen"]["hatch"]] * 2 + [None]
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == [
+        "a probe",
+        "body: 0 of 21 numbers learn",
+        "head: 4 of 4 numbers learn",
+    ]
+
+
+def test_a_picture_of_no_model_is_refused():
+    with pytest.raises(ValueError, match="models must hold"):
+        draw_frozen({}, title="t")

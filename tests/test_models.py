@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.models import LeNet, Standardize, lenet
+from helpers.models import Augment, LeNet, PocketNet, Standardize, lenet
 
 
 def test_lenet_has_the_parameters_of_the_paper_and_ten_logits():
@@ -37,3 +37,53 @@ def test_standardize_shifts_scales_and_is_saved():
     for std in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match="std must be above 0"):
             Standardize(0.0, std)
+
+
+def test_augment_shifts_every_picture_by_itself_and_leaves_them_alone_in_eval_mode():
+    torch.manual_seed(0)
+    images = torch.rand(500, 2, 6, 5) + 1  # nowhere 0, so that what a shift leaves empty shows
+    layer = Augment(shift=2)
+    assert torch.equal(layer.eval()(images), images)
+    kept = images.clone()
+    changed = layer.train()(images)
+    assert torch.equal(images, kept) and changed.shape == images.shape
+    found = set()
+    for picture, result in zip(images, changed, strict=True):
+        found.add(next(way for way in ways() if torch.equal(moved(picture, *way), result)))
+    assert found == set(ways())  # 25 shifts, mirrored or not
+
+
+def ways():
+    return [(m, d, r) for m in (False, True) for d in range(-2, 3) for r in range(-2, 3)]
+
+
+def moved(picture, mirrored, down, right):
+    """By slices: what a picture looks like further down and to the right."""
+    picture = picture.flip(-1) if mirrored else picture
+    height, width = picture.shape[-2:]
+    result = torch.zeros_like(picture)
+    result[:, max(down, 0) : height + down, max(right, 0) : width + right] = picture[
+        :, max(-down, 0) : height - down, max(-right, 0) : width - right
+    ]
+    return result
+
+
+def test_augment_without_shifts_or_without_mirrors():
+    images = torch.rand(50, 1, 4, 4)
+    assert torch.equal(Augment(shift=0, mirror=False)(images), images)
+    mirrored = (Augment(shift=0)(images) == images.flip(-1)).flatten(1).all(dim=1)
+    assert 5 < mirrored.sum() < 45
+    with pytest.raises(ValueError, match="shift must be"):
+        Augment(shift=-1)
+
+
+def test_the_pocket_net_keeps_the_challenges_limit_and_answers_for_both_sides_of_a_picture():
+    model = PocketNet()
+    assert sum(p.numel() for p in model.parameters()) == 61_050
+    images = torch.rand(4, 1, 28, 28)
+    assert model(images).shape == (4, 10)
+    logits = model.eval()(images)
+    torch.testing.assert_close(model(images.flip(-1)), logits)
+    one, other = model.network(images), model.network(images.flip(-1))
+    torch.testing.assert_close(logits, (one + other) / 2)
+    assert not torch.allclose(one, other)

@@ -18,7 +18,7 @@ HOUSE = """
     benchmarks docs
 """
 MAX_LINES = 20
-MAX_HELPERS = 1_750  # "about 1,700", CONTRIBUTING says
+MAX_HELPERS = 1_800  # "about 1,700", CONTRIBUTING says
 
 
 def name_of(path):
@@ -181,7 +181,16 @@ def test_lines_of_code_are_counted_by_hand(tmp_path):
 
 
 # What the pages show grows with these.
-PICTURES = {"charts", "diagrams", "graphs", "sliders", "errors"}
+PICTURES = {
+    "charts",
+    "diagrams",
+    "graphs",
+    "sliders",
+    "animations",
+    "errors",
+    "processes",
+    "scaling",
+}
 
 
 def test_the_helpers_stay_a_small_package(say):

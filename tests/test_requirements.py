@@ -178,7 +178,8 @@ def test_what_is_installed_is_what_is_pinned():
 # A direct import is a direct dependency ----------------------------------------------------------
 
 CODE = (".py", ".ipynb")
-OURS = {"helpers", "exercises", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
+OWN = {path.stem for folder in ("tests", "docs", ".ci") for path in (ROOT / folder).glob("*.py")}
+OURS = {"helpers", "exercises", *OWN}
 
 
 def imported(*folders):
@@ -200,4 +201,4 @@ def test_the_package_and_the_notebooks_import_what_the_package_requires():
 
 
 def test_the_tests_and_tools_import_what_is_required_for_development():
-    assert imported("tests", "benchmarks", ".ci") <= set(RANGES)
+    assert imported("tests", "benchmarks", "docs", ".ci") <= set(RANGES)

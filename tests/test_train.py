@@ -21,8 +21,8 @@ from processes import several, started
 from helpers import data, sketches
 from helpers.checkpoints import load_checkpoint, save_checkpoint
 from helpers.data import fashion_mnist
-from helpers.models import LeNet
-from helpers.train import main
+from helpers.models import LeNet, PocketNet
+from helpers.train import RECIPES, main
 from helpers.training import evaluate
 
 COMMAND = [sys.executable, "-m", "helpers.train"]
@@ -163,6 +163,20 @@ def test_more_epochs_and_another_rate_are_taken_on_request(finished, capsys):
     assert longer.scheduler["_last_lr"] == pytest.approx(schedule.get_last_lr())
     (group,) = longer.optimizer["param_groups"]
     assert group["max_lr"] == 0.05 and group["lr"] == pytest.approx(schedule.get_last_lr()[0])
+
+
+def test_the_recipe_of_the_challenge(tmp_path, few, capsys):
+    """Notebook 12 promises it: another network, and rates of its own unless told otherwise."""
+    path = tmp_path / "challenge.pt"
+    call = [*TINY, "--recipe", "challenge", "--checkpoint", str(path)]
+    assert main(call) == 0
+    assert "test accuracy" in capsys.readouterr().out
+    saved = load_checkpoint(path)
+    PocketNet().load_state_dict(saved.model)
+    (group,) = saved.optimizer["param_groups"]
+    assert group["nesterov"] and group["max_lr"] == RECIPES["challenge"].learning_rate
+    assert main([*TINY, "--checkpoint", str(path)]) == 1  # not without the word
+    assert "does not fit" in capsys.readouterr().err
 
 
 # Called wrongly
@@ -306,7 +320,7 @@ TWICE = """
     import sys
     from pathlib import Path
     from helpers import data, sketches
-    from helpers.train import main
+    from helpers.train import RECIPES, main
 
     sketches.PER_CLASS, data._default_home = {True: 60, False: 20}, lambda: Path("few")
 

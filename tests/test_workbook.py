@@ -568,14 +568,14 @@ def test_an_old_python_can_read_as_far_as_that_message():
 
 
 @contextlib.contextmanager
-def jupyterlab(root, home):
+def jupyterlab(root, home, *more):
     """The command that `make lab` runs, from a folder elsewhere; yields its address and token."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
     options = ["--no-browser", "--allow-root", "--port=0", "--IdentityProvider.token=secret"]
     log = home / "log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, str(root / ".ci" / "workbook.py"), *options],
+            [sys.executable, str(root / ".ci" / "workbook.py"), *options, *more],
             cwd=home,
             env=ours | {"HOME": str(home), "USERPROFILE": str(home), "PYTHONUTF8": "1"},
             stdout=file,

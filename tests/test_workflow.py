@@ -83,6 +83,19 @@ def test_workflow_calls_make_targets():
     assert {"lint", "test"} <= called <= phony_targets()
 
 
+def test_the_website_is_tried_and_then_published_from_main_alone():
+    site, publish_job = WORKFLOW["jobs"]["site"], WORKFLOW["jobs"]["publish"]
+    (browse,) = (step for step in site["steps"] if step.get("run") == "make browse")
+    assert browse["env"]["WEEKLY"] == step("Test")["env"]["WEEKLY"]
+    (handed_over,) = (step for step in site["steps"] if "path" in step.get("with", {}))
+    assert handed_over["with"]["path"] == "build/site"
+    assert publish_job["needs"] == ["test", "site"]
+    on_main = "github.ref == 'refs/heads/main' && github.event_name != 'pull_request'"
+    assert handed_over["if"] == publish_job["if"] == on_main
+    assert publish_job["permissions"] == {"pages": "write", "id-token": "write"}
+    assert "permissions" not in site
+
+
 @pytest.fixture
 def small_project(tmp_path, monkeypatch):
     """A project with a lock like ours, and an index in a folder with one newer torch."""

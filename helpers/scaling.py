@@ -1,0 +1,204 @@
+"""Pictures of several processes at once: what each does, holds, sends and gains."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch, Rectangle
+from torch import Tensor
+
+from helpers.charts import COLORS, DASHES
+
+# Blue goes forward, vermilion comes back, green is learned, as in the charts; purple is what the
+# processes make together.
+TOGETHER, PALE = COLORS[3], "#F3DCE9"
+STEP = {"forward": COLORS[0], "backward": COLORS[1], "update": COLORS[2]}
+KEPT = {"weights": COLORS[2], "gradients": COLORS[1], "averages of Adam": COLORS[4]}
+
+
+def draw_update(parts: Sequence[str], *, title: str) -> Axes:
+    """Draw one training step of several processes, time running to the right.
+
+    Built in notebook 17. Each computes for itself; in the purple box they compute together.
+
+    Args:
+        parts: for each process, the part of the batch that it works on.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no process.
+    """
+    if not parts:
+        raise ValueError("parts must name the part of at least one process, got none")
+    _, ax = plt.subplots(figsize=(7.0, 0.62 * len(parts) + 0.9), layout="constrained")
+    ax.set(xlim=(0, 10.6), ylim=(len(parts) - 0.4, -0.6), title=title, xlabel="time", xticks=[])
+    for row, part in enumerate(parts):
+        _box(ax, 0.0, row, 2.2, "white", part, "black")
+        _box(ax, 2.3, row, 1.7, STEP["forward"], "forward")
+        _box(ax, 4.1, row, 2.1, STEP["backward"], "backward")
+        _box(ax, 8.7, row, 1.8, STEP["update"], "update")
+    tall: Any = {"facecolor": TOGETHER, "edgecolor": "white"}
+    ax.add_patch(Rectangle((6.4, -0.35), 2.1, len(parts) - 0.3, **tall))
+    centre: Any = {"ha": "center", "va": "center", "fontsize": 9}
+    ax.text(7.45, (len(parts) - 1) / 2, "all-reduce:\nthe mean of\nthe gradients", **centre)
+    ax.set_yticks(range(len(parts)), [f"process {rank}" for rank in range(len(parts))])
+    ax.tick_params(length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    return ax
+
+
+def draw_processes(states: Mapping[str, Tensor], *, title: str, ring: bool = False) -> Axes:
+    """Draw what each process holds at several moments: a row for each, with its numbers.
+
+    Built in notebook 17. A number that is the sum over all processes is purple.
+
+    Args:
+        states: from a moment's name to what is held then, (processes, numbers); in the first,
+            every process holds its own.
+        title: the picture's title.
+        ring: draw that each process sends to the next, and the last to the first.
+
+    Raises:
+        ValueError: there is no moment, or they differ in shape.
+    """
+    shapes = {tuple(state.shape) for state in states.values()}
+    if len(shapes) != 1 or len(shape := next(iter(shapes))) != 2:
+        raise ValueError(f"states must hold matrices of one shape, got {sorted(shapes)}")
+    rows, columns = shape
+    width = max(columns, 3) + 1.1
+    size = min(7.4, 0.5 * width * len(states) + 0.9), 0.42 * rows + 1.0
+    _, ax = plt.subplots(figsize=size, layout="constrained")
+    ax.set(xlim=(-0.2, width * len(states)), ylim=(rows + 0.9, -0.2), title=title, xticks=[])
+    sums = next(iter(states.values())).sum(dim=0)
+    for number, (name, state) in enumerate(states.items()):
+        left = number * width
+        _draw_state(ax, state, state == sums, left)
+        ax.text(left + columns / 2, rows + 0.15, name, ha="center", va="top", fontsize=8.5)
+        if ring:
+            _draw_ring(ax, left + columns, rows)
+    ax.set_yticks(np.arange(rows) + 0.5, [f"process {rank}" for rank in range(rows)], fontsize=8.5)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def plot_speedups(
+    machines: Mapping[str, Mapping[str, Sequence[float]]], counts: Sequence[int], *, title: str
+) -> np.ndarray:
+    """Plot how many times as fast several workers are as one, beside the ideal.
+
+    Built in notebook 17. A panel for each machine, with equal scales.
+
+    Args:
+        machines: from the name of a machine to its curves: from a name to speed-ups.
+        counts: how many workers each of them is for.
+        title: the picture's title.
+
+    Returns:
+        The Axes, one a machine, (N,).
+
+    Raises:
+        ValueError: there is no machine, or a curve is not as long as the counts.
+    """
+    curves = [values for machine in machines.values() for values in machine.values()]
+    if not machines or any(len(values) != len(counts) for values in curves):
+        raise ValueError(
+            f"each curve must have {len(counts)} numbers, got {list(map(len, curves))}"
+        )
+    shape: Any = {"sharex": True, "sharey": True, "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(machines), figsize=(7.0, 3.3), **shape)
+    figure.suptitle(title)
+    for ax, (name, machine) in zip(axes[0], machines.items(), strict=True):
+        ax.plot(counts, counts, color="0.6", lw=1, label="ideal")
+        for number, (label, values) in enumerate(machine.items()):
+            look: Any = {"color": COLORS[number], "linestyle": DASHES[number], "marker": "."}
+            ax.plot(counts, values, label=label, **look)
+        ax.set(xscale="log", yscale="log", xlabel="workers")
+        ax.set_title(name, fontsize=9)
+        _label_counts(ax)
+    axes[0, 0].set_ylabel("times as fast as one")
+    axes[0, 0].legend(frameon=False, fontsize="small")
+    return axes[0]
+
+
+def plot_memory(
+    plans: Mapping[str, Mapping[str, float]], *, limit: float, device: str, title: str
+) -> Axes:
+    """Draw what one process keeps for a training, and what its device can hold.
+
+    Built in notebook 17, for DistributedDataParallel and FSDP.
+
+    Args:
+        plans: from a plan's name to gigabytes by what they are for, names of `KEPT`.
+        limit: how many gigabytes the device has.
+        device: what the device is called.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no plan, or it keeps something else.
+    """
+    if not plans or any(set(plan) - set(KEPT) for plan in plans.values()):
+        raise ValueError(f"plans must be of {list(KEPT)}, got {dict(plans)}")
+    _, ax = plt.subplots(figsize=(6.4, 0.42 * len(plans) + 1.3), layout="constrained")
+    lefts = np.zeros(len(plans))
+    for part, color in KEPT.items():
+        numbers = np.array([plan.get(part, 0.0) for plan in plans.values()])
+        look: Any = {"color": color, "edgecolor": "white", "label": part}
+        ax.barh(range(len(plans)), numbers, 0.65, lefts, **look)
+        lefts += numbers
+    for row, total in enumerate(lefts):
+        ax.text(total, row, f" {total:.3g}", va="center", fontsize=8)
+    ax.axvline(limit, color="black", lw=1, ls="--")
+    ax.text(limit, -0.62, f"{device} ", ha="right", va="center", fontsize=8)
+    ax.set(title=title, xlabel="gigabytes in each process", xlim=(0, 1.08 * max(limit, *lefts)))
+    ax.set_yticks(range(len(plans)), list(plans))
+    ax.set_ylim(len(plans) - 0.5, -0.9)
+    ax.spines[["top", "right"]].set_visible(False)
+    where: Any = {"loc": "outside lower center", "ncols": 3, "frameon": False, "fontsize": 8}
+    ax.figure.legend(**where)
+    return ax
+
+
+# What each of them draws -------------------------------------------------------------------------
+
+
+def _box(
+    ax: Axes, left: float, row: int, width: float, color: str, text: str, ink: str = "white"
+) -> None:
+    look: Any = {"facecolor": color, "edgecolor": "0.5" if color == "white" else "white"}
+    ax.add_patch(Rectangle((left, row - 0.35), width, 0.7, **look))
+    centre: Any = {"ha": "center", "va": "center", "fontsize": 9, "color": ink}
+    ax.text(left + width / 2, row, text, **centre)
+
+
+def _draw_state(ax: Axes, state: Tensor, is_sum: Tensor, left: float) -> None:
+    """Draw the numbers of one moment, sums in purple."""
+    rows, columns = state.shape
+    for row in range(rows):
+        for column in range(columns):
+            look: Any = {"facecolor": TOGETHER if is_sum[row, column] else "white"}
+            corner = (left + column + 0.03, row + 0.03)
+            ax.add_patch(Rectangle(corner, 0.94, 0.94, edgecolor="0.5", linewidth=0.8, **look))
+            text, centre = f"{state[row, column].item():g}", (left + column + 0.5, row + 0.5)
+            ax.text(*centre, text, ha="center", va="center", fontsize=8.5 if len(text) < 4 else 7)
+
+
+def _draw_ring(ax: Axes, right: float, rows: int) -> None:
+    """Draw arrows from each row to the next, and from the last one back to the first."""
+    look: Any = {"arrowstyle": "-|>", "mutation_scale": 7, "color": "0.4", "lw": 0.8}
+    for row in range(rows - 1):
+        ends = (right + 0.12, row + 0.55), (right + 0.12, row + 1.45)
+        ax.add_patch(FancyArrowPatch(*ends, connectionstyle="arc3,rad=-0.5", **look))
+    ends = (right + 0.35, rows - 0.5), (right + 0.35, 0.5)
+    ax.add_patch(FancyArrowPatch(*ends, connectionstyle="arc3,rad=0.18", **look))
+
+
+def _label_counts(ax: Axes) -> None:
+    """Write 1, 8, 64 and 1024 at both axes, with lines there, and no powers of ten."""
+    for axis in ax.xaxis, ax.yaxis:
+        axis.set_ticks([1, 8, 64, 1024], ["1", "8", "64", "1024"])
+        axis.set_ticks([], minor=True)
+    ax.grid(alpha=0.3)
+    ax.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,92 @@
+"""helpers.scaling: what each process does, holds and gains is what was given."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from matplotlib.colors import to_hex
+
+from helpers.scaling import (
+    KEPT,
+    TOGETHER,
+    draw_processes,
+    draw_update,
+    plot_memory,
+    plot_speedups,
+)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def words(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_an_update_is_made_alone_but_for_one_mean():
+    ax = draw_update(["the first half", "the second half"], title="Two")
+    for once in "the first half", "the second half", "all-reduce:\nthe mean of\nthe gradients":
+        assert words(ax).count(once) == 1
+    assert all(words(ax).count(each) == 2 for each in ("forward", "backward", "update"))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["process 0", "process 1"]
+    with pytest.raises(ValueError, match="at least one process"):
+        draw_update([], title="Nobody")
+
+
+def test_sums_over_all_processes_are_purple():
+    own = torch.tensor([[1.0, 2.0], [10.0, 20.0]])
+    states = {"before": own, "after": torch.tensor([[11.0, 2.0], [10.0, 22.0]])}
+    ax = draw_processes(states, title="One sum each")
+    colors = [to_hex(patch.get_facecolor()).upper() for patch in ax.patches]
+    assert [color == TOGETHER.upper() for color in colors] == 4 * [False] + [
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert words(ax) == ["1", "2", "10", "20", "before", "11", "2", "10", "22", "after"]
+
+
+def test_a_ring_has_an_arrow_from_each_process():
+    state = torch.ones(3, 3)
+    plain, ring = (draw_processes({"now": state}, title="3", ring=ring) for ring in (False, True))
+    assert len(ring.patches) - len(plain.patches) == 3
+    with pytest.raises(ValueError, match=r"one shape, got \[\(1, 2\), \(3, 3\)\]"):
+        draw_processes({"now": state, "then": torch.ones(1, 2)}, title="No")
+    with pytest.raises(ValueError, match="one shape"):
+        draw_processes({}, title="No")
+
+
+def test_speedups_stand_beside_the_ideal_on_equal_scales():
+    curves = {"weak": [1.0, 7.0, 50.0], "strong": [1.0, 6.0, 5.0]}
+    axes = plot_speedups({"here": curves, "there": curves}, [1, 8, 64], title="Two machines")
+    for ax in axes:
+        ideal, weak, strong = (line.get_ydata().tolist() for line in ax.lines)
+        assert (ideal, weak, strong) == ([1, 8, 64], curves["weak"], curves["strong"])
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "8", "64", "1024"]
+        assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert axes[0].get_ylim() == axes[1].get_ylim()
+    with pytest.raises(ValueError, match=r"must have 2 numbers, got \[3, 3\]"):
+        plot_speedups({"here": curves}, [1, 8], title="No")
+    with pytest.raises(ValueError, match="must have 2 numbers"):
+        plot_speedups({}, [1, 8], title="No")
+
+
+def test_memory_is_drawn_part_by_part_beside_what_the_device_holds():
+    whole = dict.fromkeys(KEPT, 28.0)
+    plans = {"all": whole, "an eighth": dict.fromkeys(KEPT, 28.0 / 8)}
+    ax = plot_memory(plans, limit=80, device="a GPU", title="Too much")
+    widths = [[bar.get_width() for bar in container] for container in ax.containers]
+    assert widths == [[28.0, 3.5]] * 3
+    assert words(ax) == [" 84", " 10.5", "a GPU "]
+    assert ax.lines[0].get_xdata()[0] == 80
+    with pytest.raises(ValueError, match="plans must be of"):
+        plot_memory({"more": {"activations": 1.0}}, limit=80, device="a GPU", title="No")
+    with pytest.raises(ValueError, match="plans must be of"):
+        plot_memory({}, limit=80, device="a GPU", title="No")
