@@ -229,8 +229,8 @@ def plot_step(
     weights = np.linspace(start - 1.5 * reach, start + reach / 2, 200)
     ax.plot(weights, [loss_at(float(w)) for w in weights], color=COLORS[0], label="loss")
     touching, loss = np.array([start - reach / 4, start + reach / 4]), loss_at(start)
-    tangent = {"color": COLORS[1], "linestyle": "--", "label": f"tangent, slope {slope:g}"}
-    ax.plot(touching, loss + slope * (touching - start), **tangent)
+    name = f"tangent, slope {slope:g}"
+    ax.plot(touching, loss + slope * (touching - start), "--", color=COLORS[1], label=name)
     ax.plot([start, end], [loss, loss_at(end)], "o", color=COLORS[2])
     arrow = {"arrowstyle": "->", "color": COLORS[2], "shrinkA": 5, "shrinkB": 5}
     ax.annotate("", (end, loss_at(end)), (start, loss), arrowprops=arrow)
