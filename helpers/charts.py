@@ -242,6 +242,27 @@ def plot_step(
     return ax
 
 
+def plot_surprise(marks: Mapping[str, float], *, title: str) -> Axes:
+    """Draw what a probability costs, minus its logarithm, and mark some by name.
+
+    Built in notebook 05, for the loss of a class.
+
+    Args:
+        marks: from a name to a probability above 0.
+        title: the picture's title.
+    """
+    ax = _axes(None, (4.6, 3.2))
+    p = np.linspace(0.004, 1, 500)
+    ax.plot(p, -np.log(p), color=COLORS[0], lw=2)
+    for name, share in marks.items():
+        ax.plot(share, -np.log(share), "o", color=COLORS[0])
+        beside: dict[str, Any] = {**BESIDE, "xytext": (8, 6)}
+        ax.annotate(f"{name} costs {np.log(1 / share):.2f}", (share, -np.log(share)), **beside)
+    ax.set(title=title, xlabel="probability of the right class, p", ylabel="−log p")
+    ax.grid(alpha=0.3)
+    return ax
+
+
 def plot_softmax(
     probabilities: Tensor, labels: Tensor, class_names: Sequence[str], *, title: str
 ) -> np.ndarray:
@@ -402,17 +423,23 @@ def plot_confusion_matrix(
 
 
 def show_images(
-    images: Tensor, titles: Sequence[str] | None = None, *, title: str, columns: int = 10
+    images: Tensor,
+    titles: Sequence[str] | None = None,
+    *,
+    title: str,
+    columns: int = 10,
+    size: float = 1.0,
 ) -> np.ndarray:
     """Show images in a grid, brightest pixel of the type (255 or 1) in white.
 
-    Built in notebook 11.
+    Used from notebook 05 on.
 
     Args:
         images: (N, H, W) or (N, 1, H, W), uint8 or float in [0, 1].
         titles: one line above each image, or more.
         title: the picture's title.
         columns: how many images stand side by side.
+        size: how large each image is; 1 suits a row of ten.
 
     Returns:
         The Axes, one an image, (N,).
@@ -426,11 +453,11 @@ def show_images(
         raise ValueError(f"titles must be one for each of {len(pixels)} images, got {len(lines)}")
     tallest = max(len(line.splitlines()) for line in lines)
     white = 255 if pixels.dtype == np.uint8 else 1.0
-    axes = _show_each(
-        pixels, columns, 0.95 + 0.12 * tallest, title, cmap="gray", vmin=0, vmax=white
-    )
+    height = 0.95 * size + 0.12 * tallest
+    grey: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": white}
+    axes = _show_each(pixels, columns, height, title, width=0.85 * size, **grey)
     for ax, line in zip(axes, lines, strict=True):
-        ax.set_title(line, fontsize=7)
+        ax.set_title(line, fontsize=6 + size)
     return axes
 
 
@@ -747,12 +774,18 @@ def _grey(images: Tensor, name: str) -> np.ndarray:
 
 
 def _show_each(
-    pictures: np.ndarray, columns: int, row_height: float, title: str, **colours: Any
+    pictures: np.ndarray,
+    columns: int,
+    row_height: float,
+    title: str,
+    *,
+    width: float = 0.85,
+    **colours: Any,
 ) -> np.ndarray:
     """Show pictures on bare Axes, row by row, and return these."""
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    size = (0.85 * columns, row_height * rows + 0.4)
+    size = (width * columns, row_height * rows + 0.4)
     figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
     figure.suptitle(title)
     for ax in grid.flat:

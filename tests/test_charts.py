@@ -31,6 +31,7 @@ from helpers.charts import (
     plot_stacks,
     plot_staircase,
     plot_step,
+    plot_surprise,
     show_guesses,
     show_images,
 )
@@ -126,6 +127,20 @@ def test_show_images_shows_each_image_once(shape):
         np.testing.assert_array_equal(ax.get_images()[0].get_array(), image.numpy())
         assert ax.get_images()[0].get_clim() == (0, 255)
     assert axes[0].figure.get_suptitle() == "Seven"
+
+
+def test_show_images_shows_them_as_large_as_it_is_told():
+    images = torch.zeros(5, 28, 28, dtype=torch.uint8)
+    small, large = (show_images(images, title="Five", size=size)[0].figure for size in (1, 1.5))
+    assert large.get_figwidth() == pytest.approx(1.5 * small.get_figwidth())
+
+
+def test_plot_surprise_marks_what_each_probability_costs():
+    ax = plot_surprise({"half": 0.5, "sure": 1.0}, title="The price")
+    curve, *marks = ax.get_lines()
+    np.testing.assert_allclose(curve.get_ydata(), -np.log(curve.get_xdata()))
+    assert [mark.get_ydata()[0] for mark in marks] == pytest.approx([np.log(2), 0])
+    assert [text.get_text() for text in ax.texts] == ["half costs 0.69", "sure costs 0.00"]
 
 
 @pytest.mark.parametrize("shape", [(0, 28, 28), (28, 28), (3, 3, 28, 28)])
