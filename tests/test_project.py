@@ -18,7 +18,7 @@ HOUSE = """
     benchmarks docs
 """
 MAX_LINES = 20
-MAX_HELPERS = 1_900
+MAX_HELPERS = 1_950
 
 
 def name_of(path):
@@ -188,7 +188,6 @@ PICTURES = {
     "sliders",
     "animations",
     "errors",
-    "processes",
     "scaling",
 }
 
