@@ -4,7 +4,7 @@ import re
 import textwrap
 from types import TracebackType
 
-LINE = 100  # characters, as wide as a page shows without scrolling
+LINE = 96  # characters: more would be broken inside a word on a page 900 pixels wide
 LINES = 2
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # what a terminal is told, in some of PyTorch's messages
 
