@@ -77,21 +77,26 @@ def plot_losses(
     return ax
 
 
-def plot_history(history: "History", *, title: str, ax: Axes | None = None) -> Axes:
-    """Plot training loss, training accuracy and test accuracy (where there is one) by epoch.
+def plot_history(history: "History", *, title: str) -> np.ndarray:
+    """Plot the losses by epoch, and beside them the accuracies, of the test where there is one.
 
-    Built in notebook 11. Loss and accuracies share one axis, as both start near their worst.
+    Built in notebook 11.
+
+    Returns:
+        The Axes, (2,).
 
     Raises:
         ValueError: the history is empty, or its lists are not equally long.
     """
-    curves = {"train loss": history.train_loss, "train accuracy": history.train_accuracy}
+    losses, accuracies = {"train": history.train_loss}, {"train": history.train_accuracy}
     if history.test_accuracy:
-        curves["test accuracy"] = history.test_accuracy
-    words = "loss (nats), accuracy (0 to 1)"
-    ax = plot_losses(curves, title=title, xlabel="epoch", ylabel=words, log=False, start=1, ax=ax)
-    ax.set_ylim(bottom=0)
-    return ax
+        losses["test"], accuracies["test"] = history.test_loss, history.test_accuracy
+    figure, axes = plt.subplots(1, 2, figsize=(8.0, 3.0), layout="constrained")
+    words: dict[str, Any] = {"title": "", "xlabel": "epoch", "log": False, "start": 1}
+    plot_losses(losses, ylabel="loss", ax=axes[0], **words).set_ylim(bottom=0)
+    plot_losses(accuracies, ylabel="accuracy", ax=axes[1], **words).set_ylim(0, 1)
+    figure.suptitle(title)
+    return axes
 
 
 def plot_bars(
@@ -129,6 +134,7 @@ def plot_staircase(
     title: str,
     ylabel: str,
     now: Mapping[str, float] | None = None,
+    ylim: tuple[float, float] = (0, 1),
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a step as high as the mean for each name, in order, a whisker over what was measured.
@@ -140,6 +146,7 @@ def plot_staircase(
         title: the picture's title.
         ylabel: what the numbers are.
         now: from some of the names to a number of this moment, drawn as a point.
+        ylim: the part of the vertical axis that is shown; a step below it gets an arrow down.
         ax: where to draw; a new picture if None.
 
     Raises:
@@ -153,13 +160,17 @@ def plot_staircase(
     ax.stairs(means, edges, baseline=None, color=COLORS[0], linewidth=1.6)
     for place, (mean, numbers) in enumerate(zip(means, measured.values(), strict=True)):
         ax.vlines(place, min(numbers), max(numbers), color=COLORS[0], linewidth=4, alpha=0.5)
-        ax.text(place, max(numbers) + 0.015, f"{mean:.3f}", ha="center", va="bottom", fontsize=8)
+        below = mean < ylim[0]
+        arrow = {"arrowstyle": "->", "color": COLORS[0]} if below else None
+        spot = place, ylim[0] if below else max(numbers)
+        text: dict[str, Any] = BESIDE | {"ha": "center", "va": "bottom", "arrowprops": arrow}
+        ax.annotate(f"{mean:.3f}", spot, (0, 30 if below else 4), **text)
     names = list(measured)
     if now:
         places = [names.index(name) + 0.25 for name in now]  # beside the whisker
         ax.plot(places, list(now.values()), "o", color=COLORS[6], markersize=4, label="this run")
         ax.legend(frameon=False, fontsize="small", loc="lower right")
-    ax.set(title=title, ylabel=ylabel, ylim=(0, 1))
+    ax.set(title=title, ylabel=ylabel, ylim=ylim)
     ax.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=8)
     ax.grid(axis="y", alpha=0.3)
     return ax
@@ -439,7 +450,7 @@ def show_images(
         titles: one line above each image, or more.
         title: the picture's title.
         columns: how many images stand side by side.
-        size: how large each image is; 1 suits a row of ten.
+        size: how high each image is; 1 suits a row of ten square ones.
 
     Returns:
         The Axes, one an image, (N,).
@@ -454,10 +465,11 @@ def show_images(
     tallest = max(len(line.splitlines()) for line in lines)
     white = 255 if pixels.dtype == np.uint8 else 1.0
     height = 0.95 * size + 0.12 * tallest
+    wide = size * pixels.shape[2] / pixels.shape[1]
     grey: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": white}
-    axes = _show_each(pixels, columns, height, title, width=0.85 * size, **grey)
+    axes = _show_each(pixels, columns, height, title, width=0.85 * wide, **grey)
     for ax, line in zip(axes, lines, strict=True):
-        ax.set_title(line, fontsize=6 + size)
+        ax.set_title(line, fontsize=6 + wide)
     return axes
 
 
@@ -512,7 +524,7 @@ def plot_answers(kernels: Tensor, image: Tensor, maps: Tensor, *, title: str) ->
     grid[1, 0].imshow(_grey(image, "image")[0], cmap="gray")
     for column, (kernel, answer) in enumerate(zip(weights, shown, strict=True), start=1):
         grid[0, column].imshow(kernel, cmap="RdBu_r", vmin=-bound, vmax=bound)
-        grid[1, column].imshow(answer, cmap="Blues", vmin=0)
+        grid[1, column].imshow(answer, cmap="Greys", vmin=0)
     for ax in grid.flat:
         ax.set(xticks=[], yticks=[])
     grid[0, 0].axis("off")

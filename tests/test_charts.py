@@ -97,20 +97,21 @@ def test_plot_losses_refuses_nothing_and_unequal_lengths(losses, message):
         plot_losses(losses, title="no")
 
 
-def test_plot_history_draws_loss_and_both_accuracies():
+def test_plot_history_draws_losses_and_accuracies_apart():
     history = make_history()
-    ax = plot_history(history, title="A run")
-    assert drawn(ax) == {
-        "train loss": history.train_loss,
-        "train accuracy": history.train_accuracy,
-        "test accuracy": history.test_accuracy,
-    }
+    losses, accuracies = plot_history(history, title="A run")
+    assert losses.figure.get_suptitle() == "A run"
+    words = losses.get_ylabel(), accuracies.get_ylabel(), accuracies.get_ylim()
+    assert words == ("loss", "accuracy", (0, 1))
+    assert drawn(losses) == {"train": history.train_loss, "test": history.test_loss}
+    assert drawn(accuracies) == {"train": history.train_accuracy, "test": history.test_accuracy}
     history.test_loss, history.test_accuracy = [], []
-    assert set(drawn(plot_history(history, title="No test"))) == {"train loss", "train accuracy"}
+    for ax in plot_history(history, title="No test"):
+        assert len(ax.get_lines()) == 1
 
 
 def test_plot_history_refuses_empty_and_unequal():
-    with pytest.raises(ValueError, match=r"at least one value each, got \{'train loss': 0"):
+    with pytest.raises(ValueError, match=r"at least one value each, got \{'train': 0"):
         plot_history(History(), title="no")
     history = make_history()
     history.test_accuracy.pop()
@@ -133,6 +134,9 @@ def test_show_images_shows_them_as_large_as_it_is_told():
     images = torch.zeros(5, 28, 28, dtype=torch.uint8)
     small, large = (show_images(images, title="Five", size=size)[0].figure for size in (1, 1.5))
     assert large.get_figwidth() == pytest.approx(1.5 * small.get_figwidth())
+    strip = show_images(torch.zeros(5, 7, 42), title="Of six each")[0].figure
+    assert strip.get_figwidth() == pytest.approx(6 * small.get_figwidth())
+    assert strip.get_figheight() == small.get_figheight()
 
 
 def test_plot_surprise_marks_what_each_probability_costs():
@@ -240,6 +244,13 @@ def test_plot_staircase_draws_steps_as_high_as_the_means_and_whiskers_over_the_s
     assert [text.get_text() for text in ax.texts] == ["0.700", "0.880"]
     assert ax.get_lines()[0].get_xydata().tolist() == [[1.25, 0.85]]
     assert (ax.get_title(), ax.get_ylabel(), ax.get_ylim()) == ("Up", "accuracy", (0, 1))
+
+
+def test_plot_staircase_points_down_at_a_step_below_the_picture():
+    ax = plot_staircase({"a": [0.7], "ruin": [0.1, 0.3]}, title="Up", ylabel="", ylim=(0.6, 0.8))
+    arrows = [text for text in ax.texts if text.arrow_patch is not None]
+    assert [(text.get_text(), text.xy) for text in arrows] == [("0.200", (1, 0.6))]
+    assert ax.get_ylim() == (0.6, 0.8)
 
 
 @pytest.mark.parametrize(("seeds", "now"), [({}, None), ({"a": []}, None), ({"a": [1]}, {"b": 1})])
