@@ -39,6 +39,7 @@ def plot_losses(
     ylabel: str = "loss",
     log: bool = True,
     start: int = 0,
+    at: Sequence[float] = (),
     beside: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
@@ -53,6 +54,7 @@ def plot_losses(
         ylabel: what the numbers are.
         log: draw the vertical axis on a log scale.
         start: the number of the first step (1 for epochs).
+        at: where the numbers stand instead, on a log scale.
         beside: let the names stand beside the picture, where they cover no curve.
         ax: where to draw; a new picture if None.
 
@@ -65,15 +67,45 @@ def plot_losses(
         raise ValueError(f"losses must be equally long, at least one value each, got {lengths}")
     ax = _axes(ax, (6.4, 3.2) if beside else (4.6, 3.2))
     for (label, values), look in zip(curves.items(), cycle(LOOKS), strict=False):
-        steps = range(start, start + len(values))
+        steps = at or range(start, start + len(values))
         ax.plot(steps, values, marker="." if len(values) <= 30 else None, label=label, **look)
     if len(curves) > 1:
         where: Any = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if beside else {}
         ax.legend(frameon=False, fontsize="small", **where)
     scale = "log" if log else "linear"
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale=scale)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    if at:
+        ax.set_xscale("log")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.grid(alpha=0.3)
+    return ax
+
+
+def plot_rates(
+    losses: Mapping[str, Sequence[float]], *, title: str, limits: tuple[float, float]
+) -> Axes:
+    """Plot the losses of several learning rates, each named at its end, or where it leaves.
+
+    Used in notebook 02.
+
+    Args:
+        losses: from a rate to its losses, all equally long.
+        title: the picture's title.
+        limits: the lowest and the highest loss in the picture.
+    """
+    ax, top = plot_losses(losses, title=title), limits[1]
+    if legend := ax.get_legend():
+        legend.remove()
+    ax.set(xlim=(-15, None), ylim=limits)
+    for line, (rate, values) in zip(ax.get_lines(), losses.items(), strict=True):
+        left = next((step for step, loss in enumerate(values) if not loss < top), None)
+        look: Any = {"color": line.get_color(), "textcoords": "offset points", "fontsize": "small"}
+        if left is None:
+            ax.annotate(rate, (len(values), values[-1]), (0, 6), ha="right", **look)
+        else:
+            look["arrowprops"] = {"arrowstyle": "->", "color": line.get_color()}
+            ax.annotate(f"{rate}: off the page in {left} steps", (left, top), (40, -25), **look)
     return ax
 
 

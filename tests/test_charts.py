@@ -23,6 +23,7 @@ from helpers.charts import (
     plot_history,
     plot_losses,
     plot_paths,
+    plot_rates,
     plot_shares,
     plot_sizes,
     plot_slopes,
@@ -78,6 +79,24 @@ def test_plot_losses_takes_one_curve_and_an_axes():
     ax = plot_losses([3.0, 2.0], title="One", log=False, start=1, ax=mine)
     assert ax is mine and ax.get_legend() is None
     assert list(ax.get_lines()[0].get_xdata()) == [1, 2]
+
+
+def test_plot_losses_may_stand_at_numbers_on_a_log_scale():
+    ax = plot_losses({"a": [3.0, 2.0], "b": [2.0, 1.0]}, title="Errors", at=[1e-2, 1e-9])
+    assert [list(line.get_xdata()) for line in ax.get_lines()] == [[1e-2, 1e-9]] * 2
+    assert ax.get_xscale() == "log"
+
+
+def test_rates_are_named_at_their_ends_and_where_they_leave():
+    losses = {"slow": [9.0, 8.0, 7.0], "wild": [9.0, 2e3, float("nan")]}
+    ax = plot_rates(losses, title="Two rates", limits=(1, 1000))
+    assert drawn(ax)["slow"] == losses["slow"] and ax.get_legend() is None
+    assert ax.get_ylim() == (1, 1000) and ax.get_xlim()[0] == -15
+    slow, wild = ax.texts
+    assert (slow.get_text(), slow.xy) == ("slow", (3, 7.0))
+    assert (wild.get_text(), wild.xy) == ("wild: off the page in 1 steps", (1, 1000))
+    colors = [line.get_color() for line in ax.get_lines()]
+    assert [text.get_color() for text in ax.texts] == colors
 
 
 @pytest.mark.parametrize(
