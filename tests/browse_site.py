@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 FILES = sorted(path.relative_to(SITE).as_posix() for path in SITE.glob("**/*.html"))
 PAGES = [name for name in FILES if not name.startswith("_")]  # the others are the theme's own
-FIRST, WITH_FORMULAS = f"notebooks/{CHAPTERS[0]}.html", "notebooks/02_manual_backprop.html"
+FIRST, SECOND = f"notebooks/{CHAPTERS[0]}.html", "notebooks/02_manual_backprop.html"
 PATIENCE = 120_000  # milliseconds: the machine may be busy
 expect.set_options(timeout=PATIENCE)
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
@@ -170,7 +170,7 @@ def test_every_page_fits_and_shows_all_that_it_has(page: Page, width: str) -> No
 @needs_browser
 def test_an_answer_is_folded_until_the_reader_asks(page: Page) -> None:
     """With the mouse or from the keyboard; so are the checks, and the help with an exercise."""
-    page.goto(WITH_FORMULAS)
+    page.goto(SECOND)
     folds = page.locator("details.fold")
     assert folds.count() > 20
     assert page.locator("details.fold[open]").count() == 0
@@ -227,7 +227,7 @@ def test_dark_mode_keeps_the_pictures_readable(page: Page) -> None:
 
 @needs_browser
 @pytest.mark.parametrize("mode", ["light", "dark"])
-@pytest.mark.parametrize("name", ["index.html", FIRST, WITH_FORMULAS, "glossary.html", "run.html"])
+@pytest.mark.parametrize("name", ["index.html", FIRST, SECOND, "glossary.html", "run.html"])
 def test_nothing_keeps_a_reader_out(page: Page, name: str, mode: str) -> None:
     """axe looks for what a screen reader, a keyboard or weak eyes would stumble over."""
     page.emulate_media(color_scheme=mode)
