@@ -87,7 +87,7 @@ def plot_rates(
 ) -> Axes:
     """Plot the losses of several learning rates, each named at its end, or where it leaves.
 
-    Used in notebook 02.
+    Used in notebooks 02 and 05.
 
     Args:
         losses: from a rate to its losses, all equally long.
@@ -335,13 +335,41 @@ def plot_softmax(
     figure.suptitle(title)
     wanted = np.eye(len(class_names))[labels.cpu().numpy()]
     shares = probabilities.detach().cpu().double().numpy()
-    for (left, right), share, one_hot in zip(grid, shares, wanted, strict=True):
+    rows = zip(grid, shares, wanted, strict=True)
+    for number, ((left, right), share, one_hot) in enumerate(rows, start=1):
+        left.set_title(f"sample {number}: {class_names[one_hot.argmax()]}", fontsize="medium")
         left.bar(class_names, one_hot, fill=False, edgecolor="0.5", linestyle="--")
         _put_bars(left, class_names, share, COLORS[0])
         _put_bars(right, class_names, share - one_hot, COLORS[1])
         left.set(ylim=(0, 1.2), ylabel="p")
         right.set(ylim=(-0.95, 0.95), ylabel="p − one-hot")
     return grid
+
+
+def plot_schedules(
+    rates: Mapping[str, Sequence[float]], momenta: Mapping[str, Sequence[float]], *, title: str
+) -> np.ndarray:
+    """Plot learning rates over the steps and, in a narrow panel below, what becomes of a momentum.
+
+    Built in notebook 06.
+
+    Args:
+        rates: from a schedule's name to its rates, all equally long.
+        momenta: from some of these names to the momentum, in the colour of its rates.
+        title: the picture's title.
+
+    Returns:
+        The Axes, (2,): the rates and the momenta.
+    """
+    narrow: Any = {"height_ratios": (2.6, 1), "sharex": True, "layout": "constrained"}
+    _, axes = plt.subplots(2, 1, figsize=(6.4, 4.2), **narrow)
+    plot_losses(rates, title=title, xlabel="", ylabel="rate", log=False, beside=True, ax=axes[0])
+    for name, values in momenta.items():
+        axes[1].plot(values, **LOOKS[list(rates).index(name)])
+    axes[1].set(xlabel="step", ylabel="momentum")
+    axes[1].margins(y=0.15)
+    axes[1].grid(alpha=0.3)
+    return axes
 
 
 def plot_paths(
@@ -752,6 +780,33 @@ def show_guesses(
     for ax, guess, truth in zip(axes, guesses, truths, strict=True):
         words, color = (guess, "black") if guess == truth else (f"{guess}?\n{truth}", COLORS[1])
         ax.set_title(words, fontsize=7, color=color)
+    return axes
+
+
+def show_seen(photo: Tensor, names: Mapping[str, float], *, title: str) -> np.ndarray:
+    """Show a photograph, and beside it what a network takes it for: a bar for each name.
+
+    Built in notebook 16.
+
+    Args:
+        photo: (3, H, W) float in [0, 1].
+        names: from a name to its probability, the first on top.
+        title: the picture's title.
+
+    Returns:
+        The two Axes, (2,).
+
+    Raises:
+        ValueError: the photo has another shape, or there is no name.
+    """
+    if photo.ndim != 3 or len(photo) != 3:
+        raise ValueError(f"photo must be (3, H, W), got {tuple(photo.shape)}")
+    size: Any = {"figsize": (6.4, 2.3), "width_ratios": (1, 1.8), "layout": "constrained"}
+    figure, axes = plt.subplots(1, 2, **size)
+    figure.suptitle(title)
+    axes[0].imshow(photo.detach().cpu().clamp(0, 1).permute(1, 2, 0).numpy())
+    axes[0].axis("off")
+    plot_bars(names, title="", xlabel="probability", ax=axes[1])
     return axes
 
 

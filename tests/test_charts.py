@@ -24,6 +24,7 @@ from helpers.charts import (
     plot_losses,
     plot_paths,
     plot_rates,
+    plot_schedules,
     plot_shares,
     plot_sizes,
     plot_slopes,
@@ -35,6 +36,7 @@ from helpers.charts import (
     plot_surprise,
     show_guesses,
     show_images,
+    show_seen,
 )
 from helpers.metrics import History
 
@@ -230,6 +232,16 @@ def test_plot_paths_draws_each_path_and_its_start():
     assert len(ax.collections) > 0
 
 
+def test_plot_schedules_draws_a_momentum_below_in_the_colour_of_its_rates():
+    rates = {"fading": [1.0, 0.5, 0.0], "cycle": [0.1, 1.0, 0.0]}
+    above, below = plot_schedules(rates, {"cycle": [0.95, 0.85, 0.95]}, title="Two")
+    assert {line.get_label(): list(line.get_ydata()) for line in above.get_lines()} == rates
+    (momentum,) = below.get_lines()
+    assert list(momentum.get_ydata()) == [0.95, 0.85, 0.95]
+    assert momentum.get_color() == above.get_lines()[1].get_color()
+    assert (above.get_title(), below.get_ylabel()) == ("Two", "momentum")
+
+
 def test_plot_paths_takes_an_axes_and_six_paths_look_different():
     _, mine = plt.subplots()
     paths = {str(k): [(k, 0.0), (k, 1.0)] for k in range(6)}
@@ -375,6 +387,7 @@ def test_plot_softmax_puts_what_comes_back_beside_what_went_forward():
     np.testing.assert_allclose(heights[3], [-0.5, 0.25, 0.25])
     assert [bar.get_height() for bar in grid[1, 0].containers[0]] == [1, 0, 0]  # the label
     assert grid[0, 0].figure.get_suptitle() == "Two garments"
+    assert [ax.get_title() for ax in grid[:, 0]] == ["sample 1: bag", "sample 2: coat"]
 
 
 @pytest.mark.parametrize("names", [["coat"], []])
@@ -501,3 +514,12 @@ def test_without_truths_every_word_is_taken_as_it_is():
 def test_pictures_without_colours_or_without_words_are_refused(shape, words):
     with pytest.raises(ValueError, match="pictures must be"):
         show_guesses(torch.rand(shape), ["?"] * words, title="t")
+
+
+def test_what_a_network_sees_stands_beside_the_photograph():
+    photo = torch.rand(3, 8, 6)
+    left, right = show_seen(photo, {"suit": 0.6, "tie": 0.2}, title="t")
+    np.testing.assert_allclose(left.images[0].get_array(), photo.permute(1, 2, 0))
+    assert [label.get_text() for label in right.get_yticklabels()] == ["suit", "tie"]
+    with pytest.raises(ValueError, match=r"\(3, H, W\), got \(1, 3, 8, 6\)"):
+        show_seen(photo[None], {"suit": 0.6}, title="t")
