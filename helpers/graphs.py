@@ -4,7 +4,8 @@ Both are drawn in rows with the result on top. `draw_steps` is used from noteboo
 autograd is known; `draw_graph` from notebook 03 on, where a node is first asked for its parents,
 and `draw_values` there, for the engine that the reader builds. All can show numbers: values in
 black, and in orange the gradients that travel back from the result. `draw_pair`, from notebook
-04, opens a single node; `draw_graphs`, from notebook 08, sets several graphs side by side.
+04, opens a single node; `draw_graphs`, from notebook 08, sets several graphs side by side, and
+`functions_in` and `uses` count there; `draw_recurrence` shows that notebook's sequence.
 """
 
 from collections import Counter
@@ -29,11 +30,13 @@ from helpers.charts import COLORS
 
 Names = Mapping[str, Tensor]
 Numbers = Mapping[str, float | Tensor]
+Slopes = Mapping[str | tuple[str, str], float]
 Say = Callable[[str, Tensor], str]  # from a tensor and its name to a label
 Row = list["_Box"]
 
 MAX_NODES = 200  # more cannot be read
 MAX_WIDTH = 9.0  # inches; wider rows are wrapped, and what is still wider is scaled down
+COLUMN, LARGER = 6.0, 1.35  # small graphs are drawn larger, as far as a page's column is wide
 
 # Lengths in inches, the font size in points.
 FONT_SIZE, LINE_HEIGHT = 8.0, 0.145
@@ -98,15 +101,27 @@ def graph_of(
     return graph
 
 
+def functions_in(result: Tensor) -> int:
+    """Count the functions of a graph: what notebook 08 counts in its pictures by eye."""
+    return [kind for _, kind in graph_of(result).nodes(data="kind")].count("function")
+
+
+def uses(result: Tensor, parameter: Tensor) -> int:
+    """Count the arrows that lead into a parameter, as notebook 08 does in its pictures."""
+    graph = graph_of(result, {"it": parameter})
+    return sum(graph.in_degree(node) for node, name in graph.nodes(data="name") if name == "it")
+
+
 def draw_graph(
     tensor: Tensor,
     names: Names | None = None,
     *,
     values: bool = False,
+    slopes: bool = False,
     title: str = "What backward walks through",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the graph that `tensor.backward()` would walk, from the tensor on top to its leaves.
+    """Draw the graph that `tensor.backward()` would walk, from its function down to its leaves.
 
     The arrows point along `next_functions`, the way backward walks, against the computation.
     Leaves are rounded boxes with name and shape, functions are square ones. A leaf appears once,
@@ -116,10 +131,11 @@ def draw_graph(
     Args:
         tensor: what was computed.
         names: name to tensor, such as `{"w1": w1}` or `dict(model.named_parameters())`. A result
-            on the way can be named too: its function shows the name as a second line.
+            can be named too: its function shows the name as a second line.
         values: show numbers in place of shapes: what each named tensor holds, and in orange the
             gradient that arrives at each box and what each arrow hands on. To find them, the graph
             is walked once and kept, so draw it before `backward` uses it up. (Hooks run, too.)
+        slopes: with values, an arrow that enters a box alone shows the slope of its step, as "× 3".
         title: the picture's title.
         ax: where to draw; a new picture, as large as the graph asks for, if None.
 
@@ -129,6 +145,9 @@ def draw_graph(
             `values`, it is more than one number, or `backward` has used its graph up.
     """
     graph = _readable(tensor, names, values)
+    for _, end, arrow in graph.edges(data=True):
+        if slopes and arrow.get("slope") and graph.in_degree(end) == 1:
+            arrow["carries"] = ""
     parts = _legend_of([graph], values)
     legend = "; ".join(parts[:2]) + "".join(f"\n{part}" for part in parts[2:])
     return _draw(graph, title, legend, "-|>", ax)
@@ -164,7 +183,12 @@ def _readable(tensor: Tensor, names: Names | None, values: bool) -> nx.MultiDiGr
     size = len(kinds) - kinds.count("unreached") - 1
     if size > MAX_NODES:
         raise ValueError(f"the graph has {size:,} nodes, more than the {MAX_NODES} one can read")
-    return graph_of(tensor, names, values=values)
+    graph = graph_of(tensor, names, values=values)
+    result, made_by = graph.nodes[0], graph.nodes[1]
+    shown = "label" if values or result["name"] == "result" else "name"
+    made_by["label"] += f"\n{result[shown]}"  # one box, as for any named result on the way
+    graph.remove_node(0)
+    return graph
 
 
 def _legend_of(graphs: Iterable[nx.MultiDiGraph], values: bool) -> list[str]:
@@ -176,35 +200,26 @@ def _legend_of(graphs: Iterable[nx.MultiDiGraph], values: bool) -> list[str]:
 
 def draw_values(
     result: Any,
-    backward: Callable[[Any], object],
+    backwards: Mapping[str, Callable[[Any], object]],
     names: Mapping[str, Any],
     *,
     title: str,
-    ax: Axes | None = None,
 ) -> Axes:
-    """Draw what a backward of our own engine pays, right or wrong: that of notebook 03.
+    """Draw what backwards of our own engine pay, right or wrong: those of notebook 03.
 
-    `backward` runs once, from gradients of zero. Each box shows the operation, what its value holds
-    and in orange the gradient it ends with, each arrow what was paid along it, if anything was.
+    Each runs once, from gradients of zero. A box shows when it was called, the operation, what its
+    value holds and in orange the gradient; each arrow what was paid along it, if anything was.
 
     Args:
         result: a `Value` of notebook 03, with `data`, `grad`, `parents` and a `rule` named after
             its operation.
-        backward: fills the `grad` of each value below the result.
+        backwards: from a heading to what fills the `grad` of each value below the result.
         names: name to value, such as `{"a": a, "b": b}`.
         title: the picture's title.
-        ax: where to draw; a new picture, as large as the graph asks for, if None.
     """
-    numbers = _walk([result], lambda value: value.parents)
-    payments = _payments(numbers, backward, result)
-    graph = nx.MultiDiGraph()
-    for value, number in numbers.items():
-        graph.add_node(number, **_described_value(value, names))
-    for value, number in numbers.items():
-        paid = payments.get(number, [""] * len(value.parents))
-        for parent, amount in zip(value.parents, paid, strict=True):
-            graph.add_edge(number, numbers[parent], carries=amount)
-    return _draw(graph, title, "arrows: who pays whom; orange: the gradient", "-|>", ax)
+    graphs = {heading: _paid(result, backward, names) for heading, backward in backwards.items()}
+    legend = "arrows: the gradient handed down; orange: what has arrived"
+    return _draw_all(graphs, title, legend, "-|>", None)
 
 
 def draw_steps(
@@ -212,8 +227,8 @@ def draw_steps(
     *,
     title: str,
     values: Numbers | None = None,
-    grads: Numbers | None = None,
-    slopes: Mapping[str, float] | None = None,
+    grads: Mapping[str, float | Tensor | str] | None = None,
+    slopes: Slopes | None = None,
     highlight: Collection[str] = (),
     given: Collection[str] = (),
     ax: Axes | None = None,
@@ -229,8 +244,9 @@ def draw_steps(
             lines, such as "h = x @ w1" and its shape.
         title: the picture's title.
         values: label to what it holds, a number or a tensor; of a large tensor the shape is shown.
-        grads: label to its gradient, shown in orange below the value.
-        slopes: label to the slope of what is computed from it, on the arrow there as "× 3".
+        grads: label to its gradient, a number or how it adds up, shown in orange below the value.
+        slopes: label to the slope of what is computed from it, on the arrow there as "× 3"; where
+            something is used twice, (result, label) says which arrow is meant.
         highlight: labels to draw in the accent colour.
         given: inputs that nobody learns, such as the data, to draw in grey.
         ax: where to draw; a new picture, as large as the graph asks for, if None.
@@ -259,12 +275,12 @@ def draw_steps(
     return _draw(graph, title, "arrows: what goes into what", "<|-", ax)
 
 
-def _put_slopes(graph: nx.MultiDiGraph, slopes: Mapping[str, float]) -> None:
+def _put_slopes(graph: nx.MultiDiGraph, slopes: Slopes) -> None:
     for label, slope in slopes.items():
-        if label not in graph or graph.in_degree(label) != 1:
+        pairs = [label] if isinstance(label, tuple) else list(graph.in_edges([label]))
+        if len(pairs) != 1 or graph.number_of_edges(*pairs[0]) != 1:
             raise ValueError(f"slopes must name what is used once, got {label!r}")
-        for *_, arrow in graph.in_edges(label, data=True):
-            arrow["slope"] = f"× {_short(slope)}"
+        graph.edges[*pairs[0], 0]["slope"] = f"× {_short(slope)}"
 
 
 def draw_pair(forward: Names, backward: Names, *, saved: str, title: str) -> Axes:
@@ -292,6 +308,62 @@ def draw_pair(forward: Names, backward: Names, *, saved: str, title: str) -> Axe
     for y in 0.58, 1.3:
         ax.annotate("", (3.5, y + 0.32), (3.5, y), arrowprops={"arrowstyle": "-|>", "color": ARROW})
     return ax
+
+
+def draw_recurrence(length: int, *, title: str) -> Axes:
+    """Draw a recurrent network from left to right: a state for each vector, and two weights.
+
+    Built in notebook 08. Each arrow is one use.
+
+    Args:
+        length: how many vectors are read, from 2 to 5.
+        title: the picture's title.
+
+    Raises:
+        ValueError: so many vectors do not make a sequence that fits on the page.
+    """
+    if not 2 <= length <= 5:
+        raise ValueError(f"length must be from 2 to 5, got {length}")
+    wide = 1.3 * length + 0.7
+    _, ax = plt.subplots(figsize=(wide, 3.0), layout="constrained")
+    ax.set(title=title, xlabel="arrows: what goes into what", xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    scale = _fit(ax, wide, 2.35)
+    boxes = _recurrent_boxes(length)
+    for n in range(1, length + 1):
+        state = boxes[f"h{n}"]
+        for name, port in ("w_rec", 0.0), (f"h{n - 1}", 0.0), (f"v{n - 1}", -0.08), ("w_in", 0.08):
+            _draw_straight(ax, boxes[name], state, port)
+    for box in boxes.values():
+        _draw_box(box, scale, ax)
+    return ax
+
+
+def _recurrent_boxes(length: int) -> dict[str, "_Box"]:
+    """Return the boxes: the states in the middle, the vectors below, a weight on either side."""
+    last = 0.35 + 1.3 * length
+    places = {"w_rec": ("leaf", (1.65 + last) / 2, 0.2), "w_in": ("leaf", last - 0.65, 2.15)}
+    for n in range(length + 1):
+        places[f"h{n}"] = "function" if n else "given", 0.35 + 1.3 * n, 0.95
+    for n in range(length):
+        places[f"v{n}"] = "given", 1.65 + 1.3 * n, 1.55
+    boxes = {}
+    for name, (kind, x, y) in places.items():
+        boxes[name] = _box_for(name, kind)
+        boxes[name].x, boxes[name].y = x, y
+    return boxes
+
+
+def _draw_straight(ax: Axes, start: "_Box", end: "_Box", port: float) -> None:
+    """Draw an arrow from box to box: along the row, or down or up to the end's edge."""
+    if start.y == end.y:
+        tail, tip = (start.x + start.width / 2, start.y), (end.x - end.width / 2, end.y)
+    else:
+        side = 1 if start.y > end.y else -1
+        tail = start.x, start.y - side * start.height / 2
+        tip = end.x + port, end.y + side * end.height / 2
+    look: Any = {"arrowstyle": "-|>", "color": ARROW, "shrinkA": 0, "shrinkB": 0, "lw": 1}
+    ax.annotate("", tip, tail, arrowprops=look)
 
 
 def _graph_of_steps(steps: Mapping[str, Sequence[str]]) -> nx.MultiDiGraph:
@@ -377,7 +449,7 @@ def _add_gradients(
     def watch(node: Any) -> Any:
         def noted(handed_on: Sequence[Any], arrived: Sequence[Any]) -> None:
             totals[numbers[node]] = arrived[0] if len(arrived) == 1 else None
-            _note_edges(graph, numbers, node, handed_on)
+            _note_edges(graph, numbers, node, handed_on, totals[numbers[node]])
 
         return node.register_hook(noted)
 
@@ -393,7 +465,11 @@ def _add_gradients(
 
 
 def _note_edges(
-    graph: nx.MultiDiGraph, numbers: Mapping[Any, int], node: Any, handed_on: Sequence[Any]
+    graph: nx.MultiDiGraph,
+    numbers: Mapping[Any, int],
+    node: Any,
+    handed_on: Sequence[Any],
+    arrived: Tensor | None,
 ) -> None:
     used: Counter[int] = Counter()
     for (parent, _), gradient in zip(node.next_functions, handed_on, strict=True):
@@ -402,6 +478,8 @@ def _note_edges(
             if gradient is not None:
                 edge = graph.edges[numbers[node], end, used[end]]
                 edge["carries"] = _numbers(gradient) if gradient.dim() < 2 else _shape(gradient)
+                if arrived is not None and arrived.dim() == gradient.dim() == 0 and arrived:
+                    edge["slope"] = f"× {_short((gradient / arrived).item())}"
             used[end] += 1
 
 
@@ -422,16 +500,38 @@ def _walked_back(result: Tensor, leaves: Sequence[Tensor], given: Names) -> Sequ
 # What our own engine did --------------------------------------------------------------------------
 
 
-def _payments(
+def _paid(
+    result: Any, backward: Callable[[Any], object], names: Mapping[str, Any]
+) -> nx.MultiDiGraph:
+    """Run backward once, and return the graph with what each value held, and what it paid."""
+    numbers = _walk([result], lambda value: value.parents)
+    calls = _calls(numbers, backward, result)
+    graph = nx.MultiDiGraph()
+    for value, number in numbers.items():
+        graph.add_node(number, **_described_value(value, names))
+    for value, number in numbers.items():
+        held, paid = calls.get(number, (value.grad, [""] * len(value.parents)))
+        if not torch.equal(held, value.grad):
+            late = f"held {_numbers(held)} when called,\n{_numbers(value.grad)} in the end"
+            graph.nodes[number]["grad"] = late
+        for parent, amount in zip(value.parents, paid, strict=True):
+            graph.add_edge(number, numbers[parent], carries=amount)
+    for place, number in enumerate(calls):
+        box = graph.nodes[number]
+        box["label"] = f"{('1st', '2nd', '3rd', f'{place + 1}th')[min(place, 3)]}: {box['label']}"
+    return graph
+
+
+def _calls(
     numbers: Mapping[Any, int], backward: Callable[[Any], object], result: Any
-) -> dict[int, list[str]]:
-    """Run backward once, and return what each value handed to its parents."""
-    payments: dict[int, list[str]] = {}
+) -> dict[int, tuple[Tensor, list[str]]]:
+    """Run backward once; return what each value held when called, and what it paid, in order."""
+    calls: dict[int, tuple[Tensor, list[str]]] = {}
 
     def watched(value: Any, rule: Callable[[Tensor], Sequence[Tensor]]) -> Callable[..., Any]:
         def noted(arrived: Tensor) -> Sequence[Tensor]:
             handed_on = rule(arrived)
-            payments[numbers[value]] = [_numbers(each) for each in handed_on]
+            calls[numbers[value]] = arrived, [_numbers(each) for each in handed_on]
             return handed_on
 
         return noted
@@ -444,7 +544,7 @@ def _payments(
     finally:
         for value, rule in rules.items():
             value.rule = rule
-    return payments
+    return calls
 
 
 def _described_value(value: Any, names: Mapping[str, Any]) -> dict[str, str]:
@@ -467,8 +567,10 @@ def _shaped(name: str, tensor: Tensor) -> str:
     return f"{name}\n{_shape(tensor)}"
 
 
-def _said(name: str, value: float | Tensor) -> str:
+def _said(name: str, value: float | Tensor | str) -> str:
     """Return "w = 3", a name over the rows of a small matrix, or over the shape of a large one."""
+    if isinstance(value, str):
+        return f"{name} {value}"
     tensor = torch.as_tensor(value)
     if tensor.numel() > MAX_NUMBERS:
         return _shaped(name, tensor)
@@ -544,9 +646,9 @@ def _draw_all(
     _set_side_by_side(layouts, HEADING if any(graphs) else 0.0)
     width, height = layouts[-1].width, max(layout.height for layout in layouts)
     if ax is None:
-        scale = min(1.0, (MAX_WIDTH - 0.1) / width)
+        scale = max(min(1.0, (MAX_WIDTH - 0.1) / width), min(LARGER, (COLUMN - 0.1) / width))
         below = 0.6 + 0.15 * legend.count("\n")  # title and legend
-        size = max(4.6, scale * width + 0.1), scale * height + below
+        size = max(COLUMN, scale * width + 0.1), scale * height + below
         _, ax = plt.subplots(figsize=size, layout="constrained")
     ax.set(title=title, xlabel=legend, xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
@@ -594,14 +696,14 @@ def _width_of(line: str) -> float:
 
 
 def _fit(ax: Axes, width: float, height: float) -> float:
-    """Set the limits so that one unit is one inch, or less where the Axes are too small for that.
+    """Set the limits so that one unit is an inch: more in large Axes, less in Axes too small.
 
     Returns:
-        By how much fonts and arrows must shrink.
+        By how much fonts and arrows must grow or shrink.
     """
     ax.figure.canvas.figure.draw_without_rendering()  # a layout engine may move the Axes
     extent, dpi = ax.get_window_extent(), ax.figure.dpi
-    scale = min(1.0, extent.width / dpi / width, extent.height / dpi / height)
+    scale = min(LARGER, extent.width / dpi / width, extent.height / dpi / height)
     across, down = extent.width / dpi / scale, extent.height / dpi / scale
     ax.set(xlim=((width - across) / 2, (width + across) / 2), ylim=(down, 0))
     return scale

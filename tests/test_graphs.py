@@ -21,13 +21,18 @@ from matplotlib.path import Path
 from torch import nn
 
 from helpers.graphs import (
+    COLUMN,
+    FONT_SIZE,
     MAX_WIDTH,
     draw_graph,
     draw_graphs,
     draw_pair,
+    draw_recurrence,
     draw_steps,
     draw_values,
+    functions_in,
     graph_of,
+    uses,
 )
 
 
@@ -149,7 +154,7 @@ def test_used_twice_by_one_function_gives_two_edges():
     graph = graph_of(a * a, {"a": a})
     assert graph.number_of_edges(1, named(graph, "a")) == 2
     ax = draw_graph(a * a, {"a": a})
-    assert len([p for p in ax.patches if isinstance(p, FancyArrowPatch)]) == 3
+    assert len([p for p in ax.patches if isinstance(p, FancyArrowPatch)]) == 2
 
 
 def test_what_has_no_name_is_called_leaf_and_result():
@@ -347,7 +352,10 @@ def test_the_picture_says_what_the_graph_says(make):
     result, names = make()
     ax, graph = draw_graph(result, names), graph_of(result, names)
     shown = sorted(text.get_text() for text in ax.texts)
-    assert shown == sorted(label for _, label in graph.nodes(data="label"))
+    labels = dict(graph.nodes(data="label"))
+    top = labels.pop(0)  # stands in the box of its function, as a name alone if it has one
+    labels[1] += f"\n{top if top.startswith('result') else top.partition(chr(10))[0]}"
+    assert shown == sorted(labels.values())
 
 
 @pytest.mark.parametrize("make", GRAPHS)
@@ -371,7 +379,14 @@ def test_one_graph_is_always_drawn_alike():
 def test_the_picture_grows_with_the_graph():
     small = draw_graph(*two_layers()).figure.get_size_inches()
     large = draw_graph(*recurrent()).figure.get_size_inches()
-    assert small[0] >= 4.6 and large[1] > 2 * small[1]
+    assert small[0] == COLUMN and large[1] > 2 * small[1]
+
+
+def test_a_small_graph_is_drawn_larger_but_not_wider_than_a_column():
+    small, wide = draw_graph(*two_layers()), draw_graph(*stacked(10))
+    assert small.texts[0].get_fontsize() > 1.3 * FONT_SIZE
+    assert wide.figure.get_figwidth() > COLUMN
+    assert wide.texts[0].get_fontsize() == pytest.approx(FONT_SIZE, rel=0.05)
 
 
 def test_unreached_tensors_are_dashed_and_explained():
@@ -426,14 +441,14 @@ def test_graphs_side_by_side_can_be_read_each_below_its_heading():
         text = ax.texts[shown.index(heading)].get_window_extent()
         below = [box for box in boxes_of(ax) if box.x0 < text.x1 and text.x0 < box.x1]
         assert below and all(box.y1 < text.y0 for box in below)
-    assert [shown.count(label) for label in set(results)] == [4]
+    assert [shown.count(f"SumBackward0\n{label}") for label in set(results)] == [4]
     assert "dashed" in ax.get_xlabel() and ax.get_title() == "Four depths"
 
 
 def test_graphs_side_by_side_share_one_scale_and_one_top():
     ax = draw_graphs({"short": reuses(0), "long": reuses(3)}, title="Two")
     ax.figure.canvas.draw()
-    results = [t.get_window_extent() for t in ax.texts if t.get_text().startswith("result")]
+    results = [t.get_window_extent() for t in ax.texts if "result" in t.get_text()]
     assert len(results) == 2
     assert results[0].y1 == pytest.approx(results[1].y1)
     assert results[0].height == pytest.approx(results[1].height)
@@ -443,7 +458,7 @@ def test_graphs_side_by_side_share_one_scale_and_one_top():
 def test_graphs_side_by_side_can_show_numbers():
     w = torch.tensor(2.0, requires_grad=True)
     ax = draw_graphs({"a": (w * 3, {"w": w}), "b": (w * 5, {"w": w})}, values=True, title="Two")
-    assert numbers_on_arrows(ax) == ["1", "1", "3", "5"]
+    assert numbers_on_arrows(ax) == ["3", "5"]
     assert "orange" in ax.get_xlabel() and w.grad is None
 
 
@@ -581,7 +596,17 @@ def test_each_arrow_shows_what_it_hands_on_and_a_box_the_sum():
     assert [data["carries"] for *_, data in graph.in_edges(a, data=True)] == ["57", "57"]
     assert graph.nodes[a]["grad"] == "grad 114"
     ax = draw_graph(result, names, values=True)
-    assert numbers_on_arrows(ax) == sorted(["1", "1", "1", "9", "9", "57", "57"])
+    assert numbers_on_arrows(ax) == sorted(["1", "1", "9", "9", "57", "57"])
+
+
+def test_an_arrow_that_enters_a_box_alone_may_show_the_slope_of_its_step():
+    loss, names = four_numbers()
+    ax = draw_graph(loss, names, values=True, slopes=True)
+    assert_numbers_readable(ax)
+    assert numbers_on_arrows(ax) == sorted(["× 4", "× 1", "× 3", "× 1", "× 1", "× 2"])
+    result, names = paid_three_times()
+    ax = draw_graph(result, names, values=True, slopes=True)
+    assert numbers_on_arrows(ax) == sorted(["1", "× 1", "9", "9", "57", "57"])
 
 
 def test_small_tensors_are_written_out_and_large_ones_are_shapes():
@@ -627,7 +652,7 @@ def test_numbers_of_a_function_of_ones_own():
             return 5 * grad  # wrong, and that is what backward will hand on
 
     w = torch.tensor(3.0, requires_grad=True)
-    assert numbers_on_arrows(draw_graph(Doubled.apply(w), {"w": w}, values=True)) == ["1", "5"]
+    assert numbers_on_arrows(draw_graph(Doubled.apply(w), {"w": w}, values=True)) == ["5"]
 
 
 def test_numbers_need_one_number_to_start_from_and_a_graph_that_is_still_there():
@@ -657,6 +682,19 @@ def test_steps_with_values_and_gradients():
     assert set(styles) == {"CurveFilledB"}  # down, the way of the gradients
 
 
+def test_where_ways_meet_each_has_its_slope_and_the_gradient_adds_up():
+    steps = {"loss": ["p", "q"], "p": ["h"], "q": ["h"]}
+    slopes = {"p": 2, "q": 4, ("p", "h"): 1, ("q", "h"): -2}
+    ax = draw_steps(steps, title="Two ways", grads={"h": "2 − 8 = −6"}, slopes=slopes)
+    assert_numbers_readable(ax)
+    assert numbers_on_arrows(ax) == sorted(["× 2", "× 4", "× 1", "× −2"])
+    assert "grad 2 − 8 = −6" in [text.get_text() for text in ax.texts]
+    with pytest.raises(ValueError, match=r"used once, got 'h'"):
+        draw_steps(steps, title="", slopes={"h": 1})
+    with pytest.raises(ValueError, match=r"used once, got \('loss', 'h'\)"):
+        draw_steps(steps, title="", slopes={("loss", "h"): 1})
+
+
 def test_steps_with_values_alone_point_up():
     values = {**VALUES, "w1": torch.ones(1000, 100)}
     ax = draw_steps(SCALARS, title="Forward", values=values, given=["x", "y"])
@@ -684,6 +722,36 @@ def test_numbers_of_what_is_no_step_are_refused(more, message):
     with pytest.raises(ValueError, match=message):
         draw_steps(SCALARS, title="", **more)
     assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("times", [0, 1, 3])
+def test_functions_and_uses_are_counted_as_in_the_picture(times):
+    loss, names = reuses(times)
+    assert uses(loss, names["middle.weight"]) == uses(loss, names["middle.bias"]) == times
+    assert uses(loss, names["last.weight"]) == 1
+    boxes = draw_graph(loss, names).texts
+    assert functions_in(loss) == sum("Backward" in box.get_text() for box in boxes)
+
+
+@pytest.mark.parametrize("length", [2, 3, 5])
+def test_a_recurrence_has_four_arrows_into_each_state_and_two_weights(length):
+    ax = draw_recurrence(length, title="Read")
+    ax.figure.canvas.draw()
+    said = [text.get_text() for text in ax.texts if text.get_text()]
+    expected = [f"h{n}" for n in range(length + 1)] + [f"v{n}" for n in range(length)]
+    assert sorted(said) == sorted([*expected, "w_in", "w_rec"])
+    assert len(ax.texts) - len(said) == 4 * length  # an arrow is a text without words
+    boxes = [p.get_window_extent() for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    page = ax.get_window_extent()
+    assert all(page.x0 <= box.x0 and box.x1 <= page.x1 for box in boxes)
+    assert all(page.y0 <= box.y0 and box.y1 <= page.y1 for box in boxes)
+
+
+@pytest.mark.parametrize("length", [1, 6])
+def test_a_recurrence_that_does_not_fit_is_refused(length):
+    with pytest.raises(ValueError, match=f"from 2 to 5, got {length}"):
+        draw_recurrence(length, title="no")
 
 
 # Our own engine ----------------------------------------------------------------------------------
@@ -727,19 +795,35 @@ def test_a_picture_of_our_engine_shows_what_was_paid_right_or_wrong():
     a, b, bb = two_ways()
     c, names = add(b, bb), {"a": a, "b": b}
     names["c"] = c
-    for order, grad, last in [((c, bb, b), "grad 36", "18"), ((c, b, bb), "grad 4", "2")]:
-        ax = draw_values(c, in_the_order(*order), names, title="Paid")
+    ranks, late = ("1st", "2nd", "3rd"), "held 1 when called,\n9 in the end"
+    for order, held, grad, last in [
+        ((c, bb, b), "grad 9", "grad 36", "18"),
+        ((c, b, bb), late, "grad 4", "2"),
+    ]:
+        ax = draw_values(c, {"": in_the_order(*order)}, names, title="Paid")
         assert_numbers_readable(ax)
-        gradients = ["grad 1", "grad 1", "grad 9", grad]
-        boxes = ["add\nc = 20", "mul\n16", "mul\nb = 4", "a = 2", *gradients]
+        labels = {c: "add\nc = 20", b: "mul\nb = 4", bb: "mul\n16"}
+        called = [f"{when}: {labels[it]}" for when, it in zip(ranks, order, strict=True)]
+        boxes = [*called, "a = 2", "grad 1", "grad 1", held, grad]
         paid = ["1", "1", "4", "4", last, last]
         assert Counter(text.get_text() for text in ax.texts) == Counter(boxes + paid)
+
+
+def test_two_engines_stand_side_by_side():
+    a, b, bb = two_ways()
+    c = add(b, bb)
+    engines = {"early": in_the_order(c, b, bb, a), "late": in_the_order(c, bb, b, a)}
+    ax = draw_values(c, engines, {"a": a}, title="Two")
+    shown = {text.get_text(): text.get_position() for text in ax.texts}
+    assert {"early", "late", "4th: a = 2"} <= set(shown)
+    ends = [shown["grad 4"], shown["grad 36"]]
+    assert ends[0][0] < ends[1][0]
 
 
 def test_drawing_our_engine_leaves_the_rules_as_they_were():
     a, b, bb = two_ways()
     rules = [value.rule for value in (a, b, bb)]
-    draw_values(bb, in_the_order(bb), {}, title="b has not paid")
+    draw_values(bb, {"": in_the_order(bb)}, {}, title="b has not paid")
     assert [value.rule for value in (a, b, bb)] == rules
     assert (b.grad, a.grad) == (8, 0)
 
