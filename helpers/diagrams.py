@@ -1,6 +1,6 @@
 """Diagrams of ideas: what a tensor is and does, what a window sees, what bits are for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -347,7 +347,8 @@ def show_grids(
         signs: one character for each gap between neighbours, such as "+=".
         columns: how many grids stand side by side.
         zeros: whether a zero is written too.
-        lines: whether the cells of large grids are set apart, so that they can be counted.
+        lines: whether the cells of large grids are set apart, and those that are not zero are
+            framed together, so that they can be counted.
 
     Raises:
         ValueError: there is no grid, or one is not a matrix or is empty, or the signs are not
@@ -366,6 +367,8 @@ def show_grids(
         for row, column in np.argwhere((values != 0) | zeros) if small else ():
             number = f"{values[row, column] + 0.0:.3g}"
             _write(ax, corner[0] + column, corner[1] + row, number, cell)
+        if lines:
+            _frame_what_counts(ax, values, corner)
     return ax
 
 
@@ -410,6 +413,34 @@ def show_maps(
     return grid[0]
 
 
+def draw_places(size: int, kernel: int, *, title: str) -> Axes:
+    """Draw one row of cells, each place where a window can stand in it, and the row of sums.
+
+    Built in notebook 10, in the manner of `draw_windows`.
+
+    Args:
+        size: how many cells the row has.
+        kernel: how many the window has.
+        title: the picture's title.
+
+    Raises:
+        ValueError: the window has no place, or more than the three that can be told apart.
+    """
+    out = size - kernel + 1
+    if not 1 <= out <= len(WINDOWS) or kernel < 1:
+        raise ValueError(f"a window of {kernel} must have one to three places on {size} cells")
+    gap = size + 1.5
+    ax, _ = _canvas((-0.2, gap + out + 0.2), (-0.2, 2.1), title)
+    for column in range(size):
+        _draw_cell(ax, column, 0, "#e9edf2")
+    for place in range(out):
+        _draw_window(ax, (place, 0), (kernel, 1), 1, place)
+        _draw_cell(ax, gap + place, 0, WINDOWS[place])
+    for middle, words in (size / 2, f"{size} columns"), (gap + out / 2, f"{out} sums"):
+        ax.text(middle, 1.3, words, ha="center", va="top", fontsize=9)
+    return ax
+
+
 def draw_windows(
     size: int,
     kernel: int,
@@ -424,7 +455,7 @@ def draw_windows(
 
     Built in notebook 10. Each window is a frame and a dot in each cell that it reads, in the
     colour of its output cell; a cell that several windows read has a dot within a dot. Padding is
-    dotted.
+    dotted, and what no window of the whole output reads is hatched.
 
     Args:
         size: rows and columns of the input.
@@ -450,14 +481,14 @@ def draw_windows(
     gap = size + padding + 1.5  # where the output begins
     first, right = -padding - 0.2, gap + max(out, 2.5) + 0.2
     ax, _ = _canvas((first, right), (first, size + padding + 1.1), title)
-    _draw_input(ax, size, padding)
+    read = {i * stride + j * dilation - padding for i in range(out) for j in range(kernel)}
+    _draw_input(ax, size, padding, read)
     for number, (row, column) in enumerate(chosen):
         corner = column * stride - padding, row * stride - padding
-        _draw_window(ax, corner, span, dilation, number)
+        _draw_window(ax, corner, (span, span), dilation, number)
     inks = dict(zip(chosen, WINDOWS, strict=False))
     for row, column in np.ndindex(out, out):
-        place = gap + column, (size - out) / 2 + row
-        _draw_cell(ax, *place, inks.get((row, column), "white"))
+        _draw_cell(ax, gap + column, (size - out) / 2 + row, inks.get((row, column), "white"))
     words = f"input {size}×{size}" + (f", padding {padding}" if padding else "")
     for middle, text in (size / 2, words), (gap + out / 2, f"output {out}×{out}"):
         ax.text(middle, size + padding + 0.3, text, ha="center", va="top", fontsize=9)
@@ -488,7 +519,8 @@ def draw_channels(
         left = 4.2 * panel
         _draw_slices(ax, left, (in_channels, out_channels), count)
         slices = in_channels * out_channels // count
-        words = f"{count} group{'s' * (count > 1)}\n{slices} slices"
+        words = f"{count} group{'s' * (count > 1)}\n" if len(groups) > 1 else ""
+        words += f"{slices} slices"
         ax.text(left + 1.5, tallest + 0.1, words, ha="center", va="top", fontsize=9)
     return ax
 
@@ -873,6 +905,40 @@ def draw_owners(
     return ax
 
 
+def draw_memories(
+    memories: Mapping[str, Sequence[str]], *, there: str, back: str, title: str
+) -> Axes:
+    """Draw two memories as boxes, what lies in each, and the thin road between them.
+
+    Built in notebook 14. The arrow of the way back is dashed.
+
+    Args:
+        memories: from a memory's name to lines of what lies in it; there are two.
+        there: the call that sends something to the second.
+        back: the call that fetches something from there.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there are other than two.
+    """
+    if len(memories) != 2:
+        raise ValueError(f"memories must be two, got {list(memories)}")
+    _, ax = plt.subplots(figsize=(6.4, 1.9), layout="constrained")
+    ax.set(xlim=(0, 7), ylim=(1.3, 0), title=title)
+    ax.axis("off")
+    for left, (name, lines) in zip((0.02, 4.8), memories.items(), strict=True):
+        ax.add_patch(Rectangle((left, 0.02), 2.18, 1.26, **TILES["module"]))
+        ax.text(left + 1.09, 0.18, name, ha="center", va="center", fontsize=10, weight="bold")
+        below: Any = {"ha": "center", "va": "top", "fontsize": 9, "linespacing": 1.5}
+        ax.text(left + 1.09, 0.36, "\n".join(lines), **below)
+    ways = (there, 0.5, (4.7, 2.3), "-"), (back, 1.0, (2.3, 4.7), "--")
+    for words, y, (end, start), dash in ways:
+        look = {"arrowstyle": "->", "color": "#666666", "linestyle": dash, "linewidth": 0.9}
+        ax.annotate("", (end, y), (start, y), arrowprops=look)
+        ax.text(3.5, y - 0.06, words, ha="center", va="bottom", fontsize=9, family="monospace")
+    return ax
+
+
 def draw_layers(
     model: nn.Sequential, image: Tensor, *, title: str, names: Sequence[str] = ()
 ) -> Axes:
@@ -983,10 +1049,12 @@ def _side_by_side(
     tall = [rows for rows, _ in sizes.values()]
     columns = min(columns, len(sizes))
     widths = 1.5 * unit + np.array([max(wide[k::columns]) for k in range(columns)])
-    heights = 1.6 * unit + np.array([max(tall[k:][:columns]) for k in range(0, len(tall), columns)])
+    inches = min(0.45, 7.0 / (widths.sum() - 1.3 * unit))  # a cell
+    between = min(1.6 * unit, max(1.6, 0.5 / inches))
+    heights = between + np.array([max(tall[k:][:columns]) for k in range(0, len(tall), columns)])
     xs, ys = np.cumsum(widths) - widths / 2, np.cumsum(heights) - heights / 2
     across = 0.65 * unit, widths.sum() - 0.65 * unit
-    ax, cell = _canvas(across, (0.7 * unit, heights.sum() + 0.3 * unit), title)
+    ax, cell = _canvas(across, (between / 2 - 0.1 * unit, heights.sum() + 0.3 * unit), title)
     corners = []
     for k, (name, (rows, cols)) in enumerate(sizes.items()):
         x, y, gap = xs[k % columns], ys[k // columns], widths[k % columns] / 2
@@ -1145,6 +1213,16 @@ def _draw_grid(ax: Axes, values: np.ndarray, corner: Point, *, lines: bool, pale
     ax.add_patch(frame)
 
 
+def _frame_what_counts(ax: Axes, values: np.ndarray, corner: Point) -> None:
+    """Frame the cells from the first to the last row and column that are not all zero."""
+    places = np.argwhere(values)
+    if len(places):
+        (top, left), (bottom, right) = places.min(axis=0), places.max(axis=0) + 1
+        start = corner[0] + left, corner[1] + top
+        look: Any = {"fill": False, "edgecolor": "black", "linewidth": 1.2}
+        ax.add_patch(Rectangle(start, right - left, bottom - top, **look))
+
+
 def _cells_to_show(out: int, cells: Sequence[Size] | None) -> list[Size]:
     """Return the output cells whose windows are drawn; complain if there are too many or none."""
     usual = dict.fromkeys([(0, 0), (0, min(1, out - 1)), (out - 1, out - 1)])
@@ -1155,26 +1233,29 @@ def _cells_to_show(out: int, cells: Sequence[Size] | None) -> list[Size]:
     return chosen
 
 
-def _draw_input(ax: Axes, size: int, padding: int) -> None:
-    """Draw the input, and around it the padding, which holds zeros."""
+def _draw_input(ax: Axes, size: int, padding: int, read: Collection[int]) -> None:
+    """Draw the input, hatched where nobody reads it, and around it the padding, of zeros."""
     for row, column in np.ndindex(size + 2 * padding, size + 2 * padding):
         x, y = column - padding, row - padding
         inside = 0 <= x < size and 0 <= y < size
         _draw_cell(ax, x, y, *(("#e9edf2", "-") if inside else ("white", ":")))
+        if inside and not {x, y} <= set(read):
+            hatch = Rectangle((x + 0.1, y + 0.1), 0.8, 0.8, fill=False, hatch="////", linewidth=0)
+            ax.add_patch(hatch).set(edgecolor="#888888")
         if not inside:
             ax.text(x + 0.82, y + 0.22, "0", ha="center", va="center", fontsize=6, color="#666666")
 
 
-def _draw_window(ax: Axes, corner: Point, span: int, dilation: int, number: int) -> None:
-    """Frame one window and put a dot into each cell that it reads, within those of the others."""
+def _draw_window(ax: Axes, corner: Point, size: Size, dilation: int, number: int) -> None:
+    """Frame a window, so wide and so tall, and dot what it reads, within the other windows'."""
     left, top = corner
     inset = 0.05 + 0.05 * number
-    side = span - 2 * inset
-    frame = Rectangle((left + inset, top + inset), side, side, fill=False, linewidth=2)
+    sides = [span - 2 * inset for span in size]
+    frame = Rectangle((left + inset, top + inset), *sides, fill=False, linewidth=2)
     frame.set(edgecolor=WINDOWS[number], linestyle=DASHES[number])
     ax.add_patch(frame)
-    steps = np.arange(0, span, dilation) + 0.5
-    columns, rows = np.meshgrid(left + steps, top + steps)
+    across, down = (np.arange(0, span, dilation) + 0.5 for span in size)
+    columns, rows = np.meshgrid(left + across, top + down)
     look: Any = {
         "color": WINDOWS[number],
         "markersize": 14 - 3 * number,

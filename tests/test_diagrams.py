@@ -26,11 +26,13 @@ from helpers.diagrams import (
     draw_layers,
     draw_lifetimes,
     draw_means,
+    draw_memories,
     draw_memory,
     draw_modules,
     draw_outer_products,
     draw_owners,
     draw_picks,
+    draw_places,
     draw_product,
     draw_reach,
     draw_samples,
@@ -283,6 +285,14 @@ def test_show_grids_can_leave_out_zeros_and_rule_large_grids():
         assert numbers(ax) == [] and (ax.collections[0].get_linewidth()[0] > 0) == lines
 
 
+def test_show_grids_frames_what_is_not_zero_where_it_can_be_counted():
+    field = torch.zeros(12, 12)
+    field[3:8, 4:10] = 1e-9  # almost white
+    ax = show_grids({"x": field, "nothing": torch.zeros(12, 12)}, title="Seen", lines=True)
+    frame = ax.patches[1]  # after that of the grid
+    assert (frame.get_width(), frame.get_height()) == (6, 5) and len(ax.patches) == 3
+
+
 @pytest.mark.parametrize("shapes", [[(6, 6), (3, 3)], [(28, 28)] * 4, [(1, 1)], [(16, 36)] * 2])
 @pytest.mark.parametrize("columns", [8, 1])
 def test_show_grids_keeps_everything_on_the_page_and_apart(shapes, columns):
@@ -390,6 +400,34 @@ def test_draw_windows_refuses_what_does_not_fit(arguments, message):
 
 
 @pytest.mark.parametrize(
+    ("size", "geometry", "unread"),
+    [
+        (6, {"stride": 2}, 11),
+        (6, {"dilation": 2}, 0),
+        (7, {"stride": 2}, 0),
+        (6, {"padding": 1}, 0),
+    ],
+)
+def test_draw_windows_hatches_what_nobody_reads(size, geometry, unread):
+    ax = draw_windows(size, 3, title="Unread", **geometry)
+    hatched = [patch for patch in ax.patches if patch.get_hatch()]
+    assert len(hatched) == unread
+    assert all(max(patch.get_xy()) > size - 1 for patch in hatched)
+
+
+def test_draw_places_dots_what_each_place_reads():
+    ax = draw_places(5, 3, title="One row")
+    assert dots_of(ax) == [[(0, n), (0, n + 1), (0, n + 2)] for n in range(3)]
+    assert [text.get_text() for text in ax.texts] == ["5 columns", "3 sums"]
+
+
+@pytest.mark.parametrize(("size", "kernel"), [(2, 3), (6, 3), (3, 0)])
+def test_draw_places_refuses_what_cannot_be_told_apart(size, kernel):
+    with pytest.raises(ValueError, match="one to three places"):
+        draw_places(size, kernel, title="no")
+
+
+@pytest.mark.parametrize(
     "layers", [[(3, 1, 1)] * 3, [(3, 1, 1), (3, 1, 2)], [(5, 1, 1), (2, 2, 1)]]
 )
 def test_draw_reach_colours_the_pixels_that_get_a_gradient(layers):
@@ -425,6 +463,8 @@ def test_draw_channels_draws_one_line_a_slice():
     for count in 1, 2:
         slices = torch.nn.Conv2d(4, 2, 3, groups=count).weight[:, :, 0, 0].numel()
         assert f"{slices} slices" in ax.texts[count - 1].get_text()
+    (text,) = draw_channels(3, 4, [1], title="All").texts
+    assert text.get_text() == "12 slices"  # groups are not known yet
 
 
 @pytest.mark.parametrize("groups", [[], [3], [0], [4]])
@@ -554,6 +594,22 @@ def test_draw_lanes_explains_below_what_no_bar_has_room_for():
 def test_draw_lanes_refuses_what_no_clock_shows(lanes):
     with pytest.raises(ValueError, match="lanes must hold"):
         draw_lanes(lanes, title="")
+    assert not plt.get_fignums()
+
+
+def test_draw_memories_has_two_boxes_and_a_dashed_way_back():
+    memories = {"here": ["a", "b"], "over there": ["c"]}
+    ax = draw_memories(memories, there="go", back="come", title="Two")
+    texts = [text.get_text() for text in ax.texts]
+    assert [text for text in texts if text] == ["here", "a\nb", "over there", "c", "go", "come"]
+    there, back = (text.arrow_patch for text in ax.texts if not text.get_text())
+    assert (there.get_linestyle(), back.get_linestyle()) == ("-", "--")
+    assert len(ax.patches) == 2
+
+
+def test_draw_memories_refuses_other_than_two():
+    with pytest.raises(ValueError, match=r"must be two, got \['here'\]"):
+        draw_memories({"here": []}, there="", back="", title="no")
     assert not plt.get_fignums()
 
 
