@@ -923,15 +923,15 @@ def draw_memories(
     """
     if len(memories) != 2:
         raise ValueError(f"memories must be two, got {list(memories)}")
-    _, ax = plt.subplots(figsize=(6.4, 1.9), layout="constrained")
-    ax.set(xlim=(0, 7), ylim=(1.3, 0), title=title)
+    _, ax = plt.subplots(figsize=(6.4, 1.7), layout="constrained")
+    ax.set(xlim=(0, 7), ylim=(1.1, -0.05), title=title)
     ax.axis("off")
     for left, (name, lines) in zip((0.02, 4.8), memories.items(), strict=True):
-        ax.add_patch(Rectangle((left, 0.02), 2.18, 1.26, **TILES["module"]))
+        ax.add_patch(Rectangle((left, 0.02), 2.18, 1.06, **TILES["module"]))
         ax.text(left + 1.09, 0.18, name, ha="center", va="center", fontsize=10, weight="bold")
         below: Any = {"ha": "center", "va": "top", "fontsize": 9, "linespacing": 1.5}
         ax.text(left + 1.09, 0.36, "\n".join(lines), **below)
-    ways = (there, 0.5, (4.7, 2.3), "-"), (back, 1.0, (2.3, 4.7), "--")
+    ways = (there, 0.5, (4.7, 2.3), "-"), (back, 0.9, (2.3, 4.7), "--")
     for words, y, (end, start), dash in ways:
         look = {"arrowstyle": "->", "color": "#666666", "linestyle": dash, "linewidth": 0.9}
         ax.annotate("", (end, y), (start, y), arrowprops=look)
