@@ -331,8 +331,8 @@ def draw_recurrence(length: int, *, title: str) -> Axes:
     scale = _fit(ax, wide, 2.35)
     boxes = _recurrent_boxes(length)
     for n in range(1, length + 1):
-        state = boxes[f"h{n}"]
-        for name, port in ("w_rec", 0.0), (f"h{n - 1}", 0.0), (f"v{n - 1}", -0.08), ("w_in", 0.08):
+        state, side = boxes[f"h{n}"], 0.12 if n < length else -0.12
+        for name, port in ("w_rec", 0.0), (f"h{n - 1}", 0.0), (f"v{n - 1}", 0.0), ("w_in", side):
             _draw_straight(ax, boxes[name], state, port)
     for box in boxes.values():
         _draw_box(box, scale, ax)
@@ -340,13 +340,13 @@ def draw_recurrence(length: int, *, title: str) -> Axes:
 
 
 def _recurrent_boxes(length: int) -> dict[str, "_Box"]:
-    """Return the boxes: the states in the middle, the vectors below, a weight on either side."""
+    """Return the boxes: the states in a row, a weight on either side, the vectors at the bottom."""
     last = 0.35 + 1.3 * length
-    places = {"w_rec": ("leaf", (1.65 + last) / 2, 0.2), "w_in": ("leaf", last - 0.65, 2.15)}
+    places = {"w_rec": ("leaf", (1.65 + last) / 2, 0.2), "w_in": ("leaf", last - 0.65, 1.6)}
     for n in range(length + 1):
         places[f"h{n}"] = "function" if n else "given", 0.35 + 1.3 * n, 0.95
     for n in range(length):
-        places[f"v{n}"] = "given", 1.65 + 1.3 * n, 1.55
+        places[f"v{n}"] = "given", 1.65 + 1.3 * n, 2.1
     boxes = {}
     for name, (kind, x, y) in places.items():
         boxes[name] = _box_for(name, kind)
@@ -355,7 +355,7 @@ def _recurrent_boxes(length: int) -> dict[str, "_Box"]:
 
 
 def _draw_straight(ax: Axes, start: "_Box", end: "_Box", port: float) -> None:
-    """Draw an arrow from box to box: along the row, or down or up to the end's edge."""
+    """Draw an arrow from box to box: along the row, or up or down to a place on the edge."""
     if start.y == end.y:
         tail, tip = (start.x + start.width / 2, start.y), (end.x - end.width / 2, end.y)
     else:
