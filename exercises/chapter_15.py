@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -54,157 +54,62 @@ def clipped_step(
     scaler.update()
 
 
-def _as_it_was(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
-    scaler.scale(loss).backward()
-    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-    optimizer.step()
+class _Step(NamedTuple):
+    """What an answer to 15.3 is given."""
+
+    model: Any
+    loss: Tensor
+    optimizer: Any
+    scaler: Any
+    max_norm: float
+
+    def multiply(self, factor: float) -> None:
+        for parameter in self.model.parameters():
+            parameter.grad *= factor
+
+    def clip(self) -> Tensor:
+        return nn.utils.clip_grad_norm_(self.model.parameters(), self.max_norm)
 
 
-def _with_parts(
-    *, clear: bool = True, unscale: bool = True, clip: bool = True, own: bool = False
-) -> Callable[..., None]:
-    """Return a step that may leave a line out, or let the optimizer step by itself."""
-
-    def step(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
-        if clear:
-            optimizer.zero_grad()
-        scaler.scale(loss).backward()
-        if unscale:
-            scaler.unscale_(optimizer)
-        if clip:
-            nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-        if own:
-            optimizer.step()
-        else:
-            scaler.step(optimizer)
-        scaler.update()
-
-    return step
+def _raise_short_ones(step: _Step) -> None:
+    step.multiply(max(1.0, step.max_norm / float(step.clip())))
 
 
-def _never_updated(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.unscale_(optimizer)
-    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-    scaler.step(optimizer)
+def _step_if_fine(step: _Step) -> None:
+    if step.clip().isfinite():
+        step.scaler.step(step.optimizer)
+        step.scaler.update()
 
 
-def _never_scaled(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
-    optimizer.zero_grad()
-    scaler.scale(torch.zeros(()))  # as the first use sets it up
-    loss.backward()
-    scaler.unscale_(optimizer)
-    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-    scaler.step(optimizer)
-    scaler.update()
+_LINES: dict[str, Callable[[_Step], Any]] = {
+    "clear": lambda step: step.optimizer.zero_grad(),
+    "backward": lambda step: step.scaler.scale(step.loss).backward(),
+    "unscale": lambda step: step.scaler.unscale_(step.optimizer),
+    "clip": _Step.clip,
+    "step": lambda step: step.scaler.step(step.optimizer),
+    "update": lambda step: step.scaler.update(),
+    # What stands in their place in wrong answers:
+    "set up": lambda step: step.scaler.scale(torch.zeros(())),  # as its first use does
+    "plain backward": lambda step: step.loss.backward(),
+    "divide": lambda step: step.multiply(1 / step.scaler.get_scale()),
+    "clip values": lambda step: nn.utils.clip_grad_value_(step.model.parameters(), step.max_norm),
+    "clip each": lambda step: [
+        nn.utils.clip_grad_norm_(parameter, step.max_norm) for parameter in step.model.parameters()
+    ],
+    "lengthen": _raise_short_ones,
+    "own step": lambda step: step.optimizer.step(),
+    "step and update if fine": _step_if_fine,
+}
 
 
-def _neither_scaled(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-    optimizer.step()
+def _in_order(lines: str) -> Callable[..., None]:
+    """Return an answer made of these lines of `_LINES`, in this order."""
 
+    def clipped_step(*given: Any) -> None:
+        for line in lines.split(", "):
+            _LINES[line](_Step(*given))
 
-def _clipped_late(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.unscale_(optimizer)
-    scaler.step(optimizer)
-    scaler.update()
-    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-
-
-def _unscaled_late(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-    scaler.unscale_(optimizer)
-    scaler.step(optimizer)
-    scaler.update()
-
-
-def _by_value(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.unscale_(optimizer)
-    nn.utils.clip_grad_value_(model.parameters(), max_norm)
-    scaler.step(optimizer)
-    scaler.update()
-
-
-def _updated_first(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.unscale_(optimizer)
-    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-    scaler.update()
-    scaler.step(optimizer)
-
-
-def _never_stepped(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.unscale_(optimizer)
-    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-    scaler.update()
-
-
-def _raised_to_the_norm(
-    model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float
-) -> None:
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.unscale_(optimizer)
-    norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-    for parameter in model.parameters():
-        parameter.grad *= max(1.0, max_norm / float(norm))
-    scaler.step(optimizer)
-    scaler.update()
-
-
-def _one_by_one(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.unscale_(optimizer)
-    for parameter in model.parameters():
-        nn.utils.clip_grad_norm_(parameter, max_norm)
-    scaler.step(optimizer)
-    scaler.update()
-
-
-def _divided_by_hand(
-    model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float
-) -> None:
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    for parameter in model.parameters():
-        parameter.grad /= scaler.get_scale()
-    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-    scaler.step(optimizer)
-    scaler.update()
-
-
-def _stepped_twice(model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float) -> None:
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.unscale_(optimizer)
-    nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-    scaler.step(optimizer)
-    optimizer.step()
-    scaler.update()
-
-
-def _updated_if_fine(
-    model: Any, loss: Tensor, optimizer: Any, scaler: Any, max_norm: float
-) -> None:
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.unscale_(optimizer)
-    if nn.utils.clip_grad_norm_(model.parameters(), max_norm).isfinite():
-        scaler.step(optimizer)
-        scaler.update()
+    return clipped_step
 
 
 class _Steep(nn.Module):
@@ -682,7 +587,7 @@ EXERCISES = (
         solution=clipped_step,
         wrong=(
             Wrong(
-                _as_it_was,
+                _in_order("backward, clip, own step"),
                 "you clip the gradient while it is still multiplied by the factor, and let the "
                 "optimizer step by itself.",
             ),
@@ -690,72 +595,78 @@ EXERCISES = (
                 "you clip the gradient while it is still multiplied by the factor, so the step is "
                 "as many times too short: `scaler.unscale_(optimizer)` belongs between `backward` "
                 "and the clipping.",
-                *(_with_parts(unscale=False), _unscaled_late),
+                *(
+                    _in_order("clear, backward, clip, step, update"),
+                    _in_order("clear, backward, clip, unscale, step, update"),
+                ),
             ),
             Wrong(
-                _with_parts(own=True),
+                _in_order("clear, backward, unscale, clip, own step, update"),
                 "`optimizer.step()` steps even when the gradient has overflowed, and the weights "
                 "become nan; `scaler.step(optimizer)` looks first.",
             ),
             Wrong(
-                _with_parts(clear=False),
+                _in_order("backward, unscale, clip, step, update"),
                 "the old gradient is still in the sum: clear it before `backward`.",
             ),
             *wrongs(
                 "the gradient is not clipped when the step is taken: clip it to a norm of "
                 "`max_norm` at most, and before the step.",
-                *(_with_parts(clip=False), _clipped_late),
+                *(
+                    _in_order("clear, backward, unscale, step, update"),
+                    _in_order("clear, backward, unscale, step, update, clip"),
+                ),
             ),
             Wrong(
-                _never_updated,
+                _in_order("clear, backward, unscale, clip, step"),
                 "the factor stays as it is: `scaler.update()` at the end of each step halves it "
                 "after an overflow and raises it again after enough good steps.",
             ),
             Wrong(
-                _never_scaled,
+                _in_order("clear, set up, plain backward, unscale, clip, step, update"),
                 "the loss is never multiplied by the factor, but the gradient is divided by it: "
                 "`scaler.scale(loss).backward()`.",
             ),
             Wrong(
-                _neither_scaled,
+                _in_order("clear, plain backward, clip, own step"),
                 "the scaler takes no part: small gradients would become 0 in float16. Scale the "
                 "loss, unscale the gradient, and let the scaler step.",
             ),
             Wrong(
-                _by_value,
+                _in_order("clear, backward, unscale, clip values, step, update"),
                 "you clip each entry by itself (`clip_grad_value_`); the question asks for the "
                 "norm of all of them together.",
             ),
             Wrong(
-                _one_by_one,
+                _in_order("clear, backward, unscale, clip each, step, update"),
                 "you clip each parameter by itself; the norm is that of all gradients together, "
                 "and `clip_grad_norm_` takes `model.parameters()`, all of them.",
             ),
             Wrong(
-                _divided_by_hand,
+                _in_order("clear, backward, divide, clip, step, update"),
                 "the gradient is divided twice, by you and by `scaler.step`, which knows nothing "
                 "of yours: let `scaler.unscale_(optimizer)` divide.",
             ),
             Wrong(
-                _stepped_twice,
+                _in_order("clear, backward, unscale, clip, step, own step, update"),
                 "that is two steps: `scaler.step(optimizer)` calls `optimizer.step()` itself.",
             ),
             Wrong(
-                _updated_if_fine,
+                _in_order("clear, backward, unscale, step and update if fine"),
                 "after the overflow the factor stays as it was: `scaler.update()` belongs to "
                 "every step, for it is what halves the factor.",
             ),
             Wrong(
-                _updated_first,
+                _in_order("clear, backward, unscale, clip, update, step"),
                 "`scaler.update()` comes before `scaler.step`, which then divides the gradient "
                 "once more; update last.",
             ),
             Wrong(
-                _never_stepped,
+                _in_order("clear, backward, unscale, clip, update"),
                 "the weights do not move: `scaler.step(optimizer)` is missing.",
             ),
             Wrong(
-                _raised_to_the_norm,
+                _in_order("clear, backward, unscale, lengthen, step, update"),
                 "a short gradient is made longer; clipping only shortens.",
             ),
         ),
