@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor
@@ -15,6 +16,7 @@ from helpers.charts import COLORS, DASHES
 # processes make together.
 TOGETHER, PALE = COLORS[3], "#F3DCE9"
 STEP = {"forward": COLORS[0], "backward": COLORS[1], "update": COLORS[2]}
+SPENT = {"computing": "0.65", "sending": TOGETHER, "latencies": PALE}
 KEPT = {"weights": COLORS[2], "gradients": COLORS[1], "averages of Adam": COLORS[4]}
 
 
@@ -78,9 +80,73 @@ def draw_processes(states: Mapping[str, Tensor], *, title: str, ring: bool = Fal
         ax.text(left + columns / 2, rows + 0.15, name, ha="center", va="top", fontsize=8.5)
         if ring:
             _draw_ring(ax, left + columns, rows)
-    ax.set_yticks(np.arange(rows) + 0.5, [f"process {rank}" for rank in range(rows)], fontsize=8.5)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    _name_rows(ax, rows)
+    return ax
+
+
+def draw_collectives(before: Tensor, after: Mapping[str, Tensor], *, title: str) -> Axes:
+    """Draw what each process holds before and after a collective, and whose numbers it got.
+
+    Built in notebook 17. A number that is the sum over all processes is purple, and has an arrow
+    from each of them; any other has arrows from those that held it before.
+
+    Args:
+        before: one number for each process, (processes,).
+        after: from a collective's name to what each process holds after it, (processes,).
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no collective, or they differ in shape.
+    """
+    shapes = {tuple(numbers.shape) for numbers in (before, *after.values())}
+    if len(after) == 0 or shapes != {(len(before),)}:
+        raise ValueError(f"after must hold vectors as long as before, got {sorted(shapes)}")
+    rows = len(before)
+    size = 2.3 * len(after) + 0.8, 0.36 * rows + 0.8
+    _, ax = plt.subplots(figsize=size, layout="constrained")
+    ax.set(xlim=(-0.2, 5.5 * len(after) - 1.3), ylim=(rows + 0.1, -0.75), title=title, xticks=[])
+    for number, (name, numbers) in enumerate(after.items()):
+        left, is_sum = 5.5 * number, numbers == before.sum()
+        _draw_state(ax, before[:, None], torch.zeros(rows, 1), left)
+        _draw_state(ax, numbers[:, None], is_sum[:, None], left + 3)
+        ax.text(left + 2, -0.12, name, ha="center", va="bottom", fontsize=8.5)
+        _draw_messages(ax, is_sum[:, None] | (numbers[:, None] == before), left)
+    _name_rows(ax, rows)
+    return ax
+
+
+def plot_costs(steps: Mapping[int, Mapping[str, float]], *, minutes: float, title: str) -> Axes:
+    """Draw what one step of several machines spends its time on, and how long the training takes.
+
+    Built in notebook 17. The bar of one machine alone, which would dwarf the others, is cut off.
+
+    Args:
+        steps: from a number of machines to seconds by what they are for, names of `SPENT`.
+        minutes: how long the first of them trains.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no step with several machines, or time is spent on something else.
+    """
+    if not set(steps) - {1} or any(set(parts) != set(SPENT) for parts in steps.values()):
+        raise ValueError(f"steps must hold {list(SPENT)} for several machines, got {dict(steps)}")
+    totals = {count: 1e3 * sum(parts.values()) for count, parts in steps.items()}
+    pace = minutes / next(iter(totals.values()))
+    limit = 1.1 * max(total for count, total in totals.items() if count > 1)
+    _, ax = plt.subplots(figsize=(6.4, 0.36 * len(steps) + 1.2), layout="constrained")
+    for row, (count, parts) in enumerate(steps.items()):
+        _stack(ax, row, [1e3 * parts[name] for name in SPENT])
+        end = f"  {totals[count]:,.0f} ms a step: {pace * totals[count]:,.0f} minutes"
+        ax.text(min(totals[count], limit), row, end, va="center", fontsize=8, clip_on=False)
+        if totals[count] > limit:
+            ax.text(0.97 * limit, row, "//", color="white", ha="right", va="center", weight="bold")
+    ax.set(title=title, xlabel="milliseconds of a step", xlim=(0, limit))
+    ax.set_yticks(range(len(steps)), [_machines(count) for count in steps])
+    ax.set_ylim(len(steps) - 0.5, -0.5)
+    ax.spines[["top", "right"]].set_visible(False)
+    keys = [Rectangle((0, 0), 1, 1, **_spent(name), label=name) for name in SPENT]
+    where: Any = {"loc": "outside lower center", "ncols": 3, "frameon": False, "fontsize": 8}
+    ax.figure.legend(handles=keys, **where)
     return ax
 
 
@@ -183,6 +249,38 @@ def _draw_state(ax: Axes, state: Tensor, is_sum: Tensor, left: float) -> None:
             ax.add_patch(Rectangle(corner, 0.94, 0.94, edgecolor="0.5", linewidth=0.8, **look))
             text, centre = f"{state[row, column].item():g}", (left + column + 0.5, row + 0.5)
             ax.text(*centre, text, ha="center", va="center", fontsize=8.5 if len(text) < 4 else 7)
+
+
+def _name_rows(ax: Axes, rows: int) -> None:
+    """Name each row after its process, without any lines."""
+    ax.set_yticks(np.arange(rows) + 0.5, [f"process {rank}" for rank in range(rows)], fontsize=8.5)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+
+
+def _draw_messages(ax: Axes, comes_from: Tensor, left: float) -> None:
+    """Draw an arrow from each process whose number is in another's, (receivers, senders)."""
+    look: Any = {"arrowstyle": "-|>", "mutation_scale": 8, "color": "0.4", "lw": 0.8}
+    for receiver, sender in comes_from.nonzero().tolist():
+        ends = (left + 1.05, sender + 0.5), (left + 2.95, receiver + 0.5)
+        ax.add_patch(FancyArrowPatch(*ends, shrinkA=0, shrinkB=0, **look))
+
+
+def _stack(ax: Axes, row: int, lengths: Sequence[float]) -> None:
+    """Draw one bar of the parts of `SPENT`."""
+    left = 0.0
+    for name, length in zip(SPENT, lengths, strict=True):
+        ax.barh(row, length, 0.65, left, **_spent(name))
+        left += length
+
+
+def _spent(name: str) -> dict[str, Any]:
+    pale = SPENT[name] == PALE
+    return {"facecolor": SPENT[name], "edgecolor": TOGETHER if pale else "white", "linewidth": 0.8}
+
+
+def _machines(count: int) -> str:
+    return f"{count:,} machine{'' if count == 1 else 's'}"
 
 
 def _draw_ring(ax: Axes, right: float, rows: int) -> None:

@@ -11,9 +11,12 @@ from matplotlib.colors import to_hex
 
 from helpers.scaling import (
     KEPT,
+    SPENT,
     TOGETHER,
+    draw_collectives,
     draw_processes,
     draw_update,
+    plot_costs,
     plot_memory,
     plot_speedups,
 )
@@ -61,6 +64,35 @@ def test_a_ring_has_an_arrow_from_each_process():
         draw_processes({"now": state, "then": torch.ones(1, 2)}, title="No")
     with pytest.raises(ValueError, match="one shape"):
         draw_processes({}, title="No")
+
+
+def test_arrows_come_from_those_whose_numbers_are_in_the_result():
+    before, total = torch.tensor([1.0, 10.0]), torch.tensor([11.0, 11.0])
+    ax = draw_collectives(before, {"all_reduce": total}, title="The sum")
+    assert words(ax) == ["1", "10", "11", "11", "all_reduce"]
+    boxes, arrows = ax.patches[:4], ax.patches[4:]
+    purple = [to_hex(box.get_facecolor()).upper() == TOGETHER.upper() for box in boxes]
+    assert purple == [False, False, True, True] and len(arrows) == 4
+    first = {"broadcast": before[:1].expand(2)}
+    assert len(draw_collectives(before, first, title="One").patches) == 4 + 2
+    for after in {}, {"all_reduce": total[:1]}:
+        with pytest.raises(ValueError, match="as long as before"):
+            draw_collectives(before, after, title="No")
+
+
+def test_a_step_is_cut_into_what_it_spends_its_time_on():
+    parts = {name: (1 + place) / 1e3 for place, name in enumerate(SPENT)}
+    steps = {1: parts | {"computing": 2.0}, 64: parts}
+    ax = plot_costs(steps, minutes=1440, title="A step")
+    widths = [bar.get_width() for bar in ax.patches]
+    assert widths == pytest.approx([2000, 2, 3, 1, 2, 3])
+    ends = ["  2,005 ms a step: 1,440 minutes", "//", "  6 ms a step: 4 minutes"]
+    assert words(ax) == ends and ax.get_xlim()[1] < 7  # the first is cut off
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["1 machine", "64 machines"]
+    for wrong in {}, {1: parts}, {64: {"computing": 1.0}}:
+        with pytest.raises(ValueError, match="for several machines"):
+            plot_costs(wrong, minutes=1, title="No")
 
 
 def test_speedups_stand_beside_the_ideal_on_equal_scales():
