@@ -97,12 +97,12 @@ def plot_rates(
     ax, top = plot_losses(losses, title=title), limits[1]
     if legend := ax.get_legend():
         legend.remove()
-    ax.set(xlim=(-15, None), ylim=limits)
+    ax.set(xlim=(-15, len(ax.get_lines()[0].get_xdata())), ylim=limits)
     for line, (rate, values) in zip(ax.get_lines(), losses.items(), strict=True):
         left = next((step for step, loss in enumerate(values) if not loss < top), None)
         look: Any = {"color": line.get_color(), "textcoords": "offset points", "fontsize": "small"}
         if left is None:
-            ax.annotate(rate, (len(values), values[-1]), (0, 6), ha="right", **look)
+            ax.annotate(rate, (len(values), values[-1]), (4, -3), annotation_clip=False, **look)
         else:
             look["arrowprops"] = {"arrowstyle": "->", "color": line.get_color()}
             ax.annotate(f"{rate}: off the page in {left} steps", (left, top), (40, -25), **look)
