@@ -227,9 +227,9 @@ def _of_depth(answer: Callable[..., Any], width: int, depth: int, x: Tensor) -> 
     if not all(isinstance(name, str) for name in getattr(net, "_modules", ())):
         raise TypeError("the names of layers are texts, as in add_module('layer0', layer)")
     parameters = list(net.parameters())
-    learnt = sum(p.numel() for p in parameters if p.requires_grad)
+    learned = sum(p.numel() for p in parameters if p.requires_grad)
     found: dict[str, Any] = {
-        "what parameters() finds": f"{learnt} learnable numbers in {len(parameters)} tensors",
+        "what parameters() finds": f"{learned} learnable numbers in {len(parameters)} tensors",
         "what state_dict() finds": f"{len(net.state_dict())} tensors",
     }
     if [tuple(p.shape) for p in parameters] != [(width, width), (width,)] * depth:
@@ -525,7 +525,7 @@ def _small_numbers(generator: Generator) -> tuple[Any, ...]:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Return how many numbers of the model will be learnt."""
+    """Return how many numbers of the model will be learned."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
@@ -624,7 +624,7 @@ def _first_alone(model: nn.Module) -> int:
     return first.numel() if first.requires_grad else 0
 
 
-def _first_learnt_alone(model: nn.Module) -> int:
+def _first_learned_alone(model: nn.Module) -> int:
     return next(p.numel() for p in model.parameters() if p.requires_grad)
 
 
@@ -747,7 +747,7 @@ EXERCISES = (
             Wrong(128, "the shared layer has a bias too, one for each of its 8 outputs."),
             Wrong(
                 64,
-                "the shared layer is missing: used twice, it is still learnt, and counts once.",
+                "the shared layer is missing: used twice, it is still learned, and counts once.",
             ),
             Wrong(
                 72,
@@ -909,17 +909,17 @@ EXERCISES = (
         ),
         because=(
             "a container that is a module is written down like any other module, and what is "
-            "written down is learnt, moved and saved."
+            "written down is learned, moved and saved."
         ),
     ),
     Exercise(
         number="7.3",
         prompt=(
             "**7.3 Build.** Write the layer `Standardised(num_features)`. From each row of its "
-            "input (N, num_features) it takes the row's mean, then divides by "
+            "input (N, num_features) it subtracts the row's mean, then divides by "
             "`(variance + 1e-5).sqrt()`, where the variance is the mean of the squared deviations "
-            "in this row. Last it multiplies each column by its entry of `weight` and adds its "
-            "entry of `bias`: two vectors to be learnt, which begin as ones and zeros. Write it "
+            "in this row. Finally it multiplies each column by its entry of `weight` and adds its "
+            "entry of `bias`: two vectors to be learned, which begin as ones and zeros. Write it "
             "yourself, without PyTorch's layer norm, and with exactly these two parameters, "
             "`self.weight` and `self.bias`, of shape (num_features,). `check` also asks for the "
             "gradients of both and of the input."
@@ -1055,7 +1055,7 @@ EXERCISES = (
     Exercise(
         number="7.4",
         prompt=(
-            "**7.4 Build.** Write `count_parameters(model)`: how many numbers will be learnt? "
+            "**7.4 Build.** Write `count_parameters(model)`: how many numbers will be learned? "
             "Count a shared parameter once. Leave out buffers, and leave out *frozen* "
             "parameters, those whose `requires_grad` is `False`."
         ),
@@ -1101,7 +1101,7 @@ EXERCISES = (
             ),
             Wrong(
                 _only_the_frozen,
-                "you counted the frozen ones; those will be learnt whose `requires_grad` is True.",
+                "you counted the frozen ones; those will be learned whose `requires_grad` is True.",
             ),
             *wrongs(
                 "you counted buffers as well; `parameters()` leaves them out.",
@@ -1119,7 +1119,7 @@ EXERCISES = (
             ),
             *wrongs(
                 "you counted the first parameter alone: does the `return` stand inside the loop?",
-                *(_first_alone, _first_learnt_alone),
+                *(_first_alone, _first_learned_alone),
             ),
             Wrong(
                 _until_a_frozen_one,
@@ -1132,7 +1132,7 @@ EXERCISES = (
             ),
             Wrong(
                 _not_zero,
-                "you left out entries that are 0 at present; they will be learnt as well.",
+                "you left out entries that are 0 at present; they will be learned as well.",
             ),
             Wrong(_bytes, "you counted bytes, several for each number; `numel()` counts numbers."),
             Wrong(
@@ -1147,7 +1147,7 @@ EXERCISES = (
             ),
             Wrong(
                 _weights_alone,
-                "you counted only what is called weight; biases are learnt, and others too.",
+                "you counted only what is called weight; biases are learned, and others too.",
             ),
         ),
         hints=(
