@@ -1061,7 +1061,7 @@ def _side_by_side(
         corners.append((x - cols / 2, y - rows / 2))
         ax.text(x, y + rows / 2 + 0.15 * unit, name, ha="center", va="top", fontsize=9)
         if sign := signs[k : k + 1]:
-            size = 20 if sign == "⋆" else 13
+            size = 20 if sign in "⋆·" else 13
             ax.text(x + gap, y, sign, ha="center", va="center", fontsize=size)
     return ax, corners, cell
 
@@ -1267,14 +1267,15 @@ def _draw_window(ax: Axes, corner: Point, size: Size, dilation: int, number: int
 
 def _draw_slices(ax: Axes, left: float, channels: Size, groups: int) -> None:
     """Draw the channels that come in and those that go out, and a line for each slice."""
-    for x, count in zip((left, left + 2.2), channels, strict=True):
+    tops = [(max(channels) - count) / 2 for count in channels]
+    for x, count, top in zip((left, left + 2.2), channels, tops, strict=True):
         for k in range(count):
             color = GROUPS[k * groups // count % len(GROUPS)]
-            ax.add_patch(Rectangle((x, k), 0.8, 0.8, color=color))
+            ax.add_patch(Rectangle((x, top + k), 0.8, 0.8, color=color))
     for k, row in np.ndindex(channels):
         group = k * groups // channels[0]
         if group == row * groups // channels[1]:
-            line = [left + 0.8, left + 2.2], [k + 0.4, row + 0.4]
+            line = [left + 0.8, left + 2.2], [tops[0] + k + 0.4, tops[1] + row + 0.4]
             ax.plot(*line, color=GROUPS[group % len(GROUPS)], lw=1.5)
 
 
