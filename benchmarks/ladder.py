@@ -1,4 +1,4 @@
-"""What each step from the LeNet of 1989 to ours is worth, over several seeds.
+"""What each step from the classic LeNet to ours is worth, over several seeds.
 
     python benchmarks/ladder.py [--seeds 3] [--samples 6000] [--epochs 4] [--batch-size 64]
 
