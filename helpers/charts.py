@@ -121,6 +121,8 @@ def plot_history(history: "History", *, title: str) -> np.ndarray:
         ValueError: the history is empty, or its lists are not equally long.
     """
     losses, accuracies = {"train": history.train_loss}, {"train": history.train_accuracy}
+    if (n := len(history.train_loss)) != (k := len(history.train_accuracy)):
+        raise ValueError(f"losses and accuracies must be equally long, got {n} and {k}")
     if history.test_accuracy:
         losses["test"], accuracies["test"] = history.test_loss, history.test_accuracy
     figure, axes = plt.subplots(1, 2, figsize=(8.0, 3.0), layout="constrained")
@@ -192,11 +194,7 @@ def plot_staircase(
     ax.stairs(means, edges, baseline=None, color=COLORS[0], linewidth=1.6)
     for place, (mean, numbers) in enumerate(zip(means, measured.values(), strict=True)):
         ax.vlines(place, min(numbers), max(numbers), color=COLORS[0], linewidth=4, alpha=0.5)
-        below = mean < ylim[0]
-        arrow = {"arrowstyle": "->", "color": COLORS[0]} if below else None
-        spot = place, ylim[0] if below else max(numbers)
-        text: dict[str, Any] = BESIDE | {"ha": "center", "va": "bottom", "arrowprops": arrow}
-        ax.annotate(f"{mean:.3f}", spot, (0, 30 if below else 4), **text)
+        _tell_height(ax, place, mean, max(numbers), ylim[0])
     names = list(measured)
     if now:
         places = [names.index(name) + 0.25 for name in now]  # beside the whisker
@@ -823,6 +821,16 @@ def _in_blue_and_grey(names: Sequence[str], accent: Collection[str]) -> dict[str
     """Return a colour for each name: blue for those that a picture is about, greys for others."""
     greys = cycle(["0.7", "0.8", "0.9"])
     return {name: COLORS[5] if name in accent else next(greys) for name in names}
+
+
+def _tell_height(ax: Axes, place: float, mean: float, top: float, bottom: float) -> None:
+    """Write a step's mean above its whisker, or over an arrow down if it is below the picture."""
+    look: dict[str, Any] = BESIDE | {"ha": "center", "va": "bottom"}
+    if mean < bottom:
+        look["arrowprops"] = {"arrowstyle": "->", "color": COLORS[0]}
+        ax.annotate(f"{mean:.3f}", (place, bottom), (0, 30), **look)
+    else:
+        ax.annotate(f"{mean:.3f}", (place, top), (0, 4), **look)
 
 
 def _contours(
