@@ -97,7 +97,7 @@ def plot_rates(
     ax, top = plot_losses(losses, title=title), limits[1]
     if legend := ax.get_legend():
         legend.remove()
-    ax.set(xlim=(-15, len(ax.get_lines()[0].get_xdata())), ylim=limits)
+    ax.set(xlim=(-15, len(next(iter(losses.values())))), ylim=limits)
     for line, (rate, values) in zip(ax.get_lines(), losses.items(), strict=True):
         left = next((step for step, loss in enumerate(values) if not loss < top), None)
         look: Any = {"color": line.get_color(), "textcoords": "offset points", "fontsize": "small"}
