@@ -504,8 +504,8 @@ WHY, NAMES = "Why you want this", "Names to take with you"
 MINUTES = re.compile(r"\bReading: (\d+) minutes\. Computing: ([^.|\n]+)\.")
 NAMES_HEAD = re.compile(r"^\| *say *\| *mean *\|$\n^\|[-:| ]+\|$\n", re.MULTILINE)
 # As slow as readers said they were who predict before they run a cell.
-WORDS_A_MINUTE = 130
-MINUTES_A_CELL = 0.5
+WORDS_A_MINUTE = 110
+MINUTES_A_CELL = 0.75
 
 
 def reading_minutes(notebook: NotebookNode) -> int:
