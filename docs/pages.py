@@ -20,7 +20,7 @@ from nbformat.v4 import new_markdown_cell
 from exercises import tutor
 
 NAMES = "Names to take with you"
-QUESTION = re.compile(r"\?[*_)\"'”’]*\s*\Z")
+QUESTION = re.compile(r"\?(?=[*_)\"'”’]*(?:\s|\Z))|\b(?:guess|predict|decide|bet)\b", re.IGNORECASE)
 FENCE = re.compile(r"(^ {0,3}(?:```+|~~~+).*?(?:^ {0,3}(?:```+|~~~+)\s*$|\Z))", re.M | re.S)
 CHECK = re.compile(r"^check\(\"([\d.]+)\"", re.MULTILINE)
 COLAB = re.compile(r"^\[Open in Colab\]\((\S+)\)$", re.MULTILINE)
@@ -138,7 +138,7 @@ PARTS = (
         "08",
         "Layers, losses, optimizers, modules: each replaces lines that you wrote, and the losses "
         "stay the same to six digits.",
-        ("06", "The small rate creeps, the large one zigzags"),
+        ("06", "Two rates, 40 steps"),
         "Two ways through a narrow valley: one creeps along its floor, one zigzags across it.",
     ),
     Part(
@@ -245,12 +245,16 @@ def settings(cell: NotebookNode) -> dict:
 
 
 def answers(cells: list[NotebookNode]) -> Iterator[NotebookNode]:
-    """Yield the code cells that answer a question: all from its text to the next one."""
+    """Yield the code cells that answer a question: all from its text to the next one.
+
+    The last paragraph asks it, or tells the reader to guess; another sentence may follow. Of an
+    exercise there is nothing to give away.
+    """
     asked = False
     for cell in cells:
         if cell.cell_type == "markdown":
-            asked = QUESTION.search(cell.source) is not None
-        elif asked and cell.outputs:
+            asked = QUESTION.search(cell.source.rstrip().rpartition("\n\n")[2]) is not None
+        elif asked and cell.outputs and not CHECK.search(cell.source):
             yield cell
 
 
