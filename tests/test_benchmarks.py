@@ -60,6 +60,16 @@ def test_a_readers_own_network_enters_if_it_is_small_enough(tmp_path, capsys):
         main_of("challenge")(call)
 
 
+def test_a_mean_below_what_the_challenge_asks_for_is_no_success(capsys, monkeypatch):
+    challenge = runpy.run_path(str(ROOT / "benchmarks" / "challenge.py"))
+    names = challenge["main"].__globals__
+    monkeypatch.setitem(names, "RECIPE", challenge["RECIPE"]._replace(epochs=1))
+    monkeypatch.setitem(names, "GOAL", 1.0)
+    with pytest.raises(SystemExit, match=r"the challenge asks for 1\.0"):
+        challenge["main"]([*TINY, "--seeds", "0"])
+    assert "mean test accuracy" in capsys.readouterr().out
+
+
 def test_each_ingredient_can_be_left_out(capsys, monkeypatch):
     challenge = runpy.run_path(str(ROOT / "benchmarks" / "challenge.py"))
     monkeypatch.setitem(challenge["loaders"].__globals__, "ASIDE", 100)
