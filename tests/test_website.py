@@ -53,11 +53,13 @@ def test_all_that_answers_a_question_is_folded() -> None:
         code("b"),
         code("c", shows="2"),
         code("d", shows="3"),
+        code("e = 3", "answer", shows="3"),
         new_markdown_cell("Three."),
-        code("e", shows="4"),
+        code("f", shows="4"),
     )
     answer = ("hide-output", pages.FOLDED_ANSWER)
-    assert folds(page) == [None, None, answer, answer, None]
+    whole = ("hide-cell", pages.FOLDED_ANSWER)
+    assert folds(page) == [None, None, answer, answer, whole, None]
 
 
 def test_what_stands_behind_the_page_is_folded() -> None:
