@@ -236,10 +236,12 @@ def plot_slopes(
     Raises:
         ValueError: the function returns another shape than it is given.
     """
-    ax = _axes(ax, (4.6, 3.6))
+    curve = _curve(function)
+    height = np.nanmax(curve[1]) - np.nanmin(curve[1])
+    ax = _axes(ax, (4.6, max(2.8, 0.9 + 0.65 * height)))  # as wide for a high curve as for a low
     for name, other in (behind or {}).items():
         ax.plot(*_curve(other), color="0.6", lw=1.2, ls="--", label=name)
-    ax.plot(*_curve(function), color=COLORS[0], lw=4, alpha=0.5, label="forward")
+    ax.plot(*curve, color=COLORS[0], lw=4, alpha=0.5, label="forward")
     x = torch.arange(-2.75, 3, 0.5, dtype=torch.float64, requires_grad=True)
     y = function(x)
     (slopes,) = torch.autograd.grad(y.sum(), x)

@@ -316,7 +316,7 @@ def draw_two_paths(grads: Tensor, weights: Tensor, *, title: str) -> Axes:
         title: the picture's title.
     """
     outputs, hidden = ("y_pred[0]", "y_pred[1]"), "h_relu[0]"
-    steps = {"loss": outputs, **dict.fromkeys(outputs, [hidden]), hidden: []}
+    steps = {"loss": outputs, **{one: [hidden] for one in outputs}, hidden: []}
     there: dict[str, Any] = dict(zip(outputs, grads.tolist(), strict=True))
     back = {(one, hidden): w for one, w in zip(outputs, weights.tolist(), strict=True)}
     first, second = (grads * weights).tolist()
