@@ -317,14 +317,13 @@ def draw_two_paths(grads: Tensor, weights: Tensor, *, title: str) -> Axes:
     """
     outputs, hidden = ("y_pred[0]", "y_pred[1]"), "h_relu[0]"
     steps = {"loss": outputs, **{one: [hidden] for one in outputs}, hidden: []}
-    there = dict(zip(outputs, grads.tolist(), strict=True))
-    slopes: dict[str | tuple[str, str], float] = dict(there)
-    slopes |= {(one, hidden): w for one, w in zip(outputs, weights.tolist(), strict=True)}
+    there: dict[Any, Any] = dict(zip(outputs, grads.tolist(), strict=True))
+    back = {(one, hidden): w for one, w in zip(outputs, weights.tolist(), strict=True)}
     first, second = (grads * weights).tolist()
     sign = "−" if second < 0 else "+"
     adds_up = f"{_short(first)} {sign} {_short(abs(second))} = {_short(first + second)}"
     all_grads = {"loss": 1, **there, hidden: adds_up}
-    return draw_steps(steps, title=title, grads=all_grads, slopes=slopes)
+    return draw_steps(steps, title=title, grads=all_grads, slopes=there | back)
 
 
 def _put_slopes(graph: nx.MultiDiGraph, slopes: Slopes) -> None:
