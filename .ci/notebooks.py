@@ -58,7 +58,8 @@ README_PICTURES = {  # the title of a plot in a notebook: where the README shows
 
 CLAIMS = "claims"  # the tag of a cell that holds the text to its word
 SETUP = "setup"  # the tag of the cell that brings the project to Colab
-FOLDED = {CLAIMS, SETUP}  # their source is out of sight until the reader opens it
+ANSWER = "answer"  # the tag of a cell whose source would give the answer away
+FOLDED = {CLAIMS, SETUP, ANSWER}  # their source is out of sight until the reader opens it
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

@@ -207,7 +207,8 @@ def as_page(notebook: NotebookNode, name: str, repository: str) -> NotebookNode:
         else:
             present(cell)
     for cell in answers(page.cells):
-        fold(cell, "hide-output", FOLDED_ANSWER)
+        whole = "answer" in cell.metadata.get("tags", [])  # the source would give it away
+        fold(cell, "hide-cell" if whole else "hide-output", FOLDED_ANSWER)
     mark_names(page)
     return page
 

@@ -134,7 +134,12 @@ def plot_history(history: "History", *, title: str) -> np.ndarray:
 
 
 def plot_bars(
-    values: Mapping[str, float], *, title: str, xlabel: str, ax: Axes | None = None
+    values: Mapping[str, float],
+    *,
+    title: str,
+    xlabel: str,
+    log: bool = False,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw one horizontal bar for each name, the first on top, with its number at the end.
 
@@ -144,19 +149,24 @@ def plot_bars(
         values: from a name to a number, 0 or more.
         title: the picture's title.
         xlabel: what the numbers are.
+        log: whether each step to the right is a factor of ten; no number may be 0 then.
         ax: where to draw; a new picture if None.
 
     Raises:
-        ValueError: there is nothing to draw, or a number is negative or not finite.
+        ValueError: there is nothing to draw, or a number is negative, not finite, or 0 with log.
     """
     numbers = np.array(list(values.values()), dtype=float)
     if not len(numbers) or not np.isfinite(numbers).all() or (numbers < 0).any():
         raise ValueError(f"values must hold finite numbers, 0 or more, got {dict(values)}")
+    if log and not numbers.all():
+        raise ValueError(f"a logarithm needs numbers above 0, got {dict(values)}")
     ax = _axes(ax, (5.4, 0.28 * len(numbers) + 0.9))
     bars = ax.barh(list(values), numbers, color=COLORS[0])
     ax.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
     ax.invert_yaxis()
     ax.set(title=title, xlabel=xlabel, xlim=(0, 1.15 * (numbers.max() or 1)))
+    if log:
+        ax.set(xscale="log", xlim=(numbers.min() / 3, 4 * numbers.max()))
     ax.tick_params(axis="y", labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
@@ -226,10 +236,12 @@ def plot_slopes(
     Raises:
         ValueError: the function returns another shape than it is given.
     """
-    ax = _axes(ax, (4.6, 3.6))
+    curve = _curve(function)
+    height = np.nanmax(curve[1]) - np.nanmin(curve[1])
+    ax = _axes(ax, (4.6, max(2.8, 0.9 + 0.65 * height)))  # as wide for a high curve as for a low
     for name, other in (behind or {}).items():
         ax.plot(*_curve(other), color="0.6", lw=1.2, ls="--", label=name)
-    ax.plot(*_curve(function), color=COLORS[0], lw=4, alpha=0.5, label="forward")
+    ax.plot(*curve, color=COLORS[0], lw=4, alpha=0.5, label="forward")
     x = torch.arange(-2.75, 3, 0.5, dtype=torch.float64, requires_grad=True)
     y = function(x)
     (slopes,) = torch.autograd.grad(y.sum(), x)

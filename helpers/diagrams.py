@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, product
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -335,11 +335,12 @@ def show_grids(
     columns: int = 8,
     zeros: bool = True,
     lines: bool = False,
+    numbers: int = 8,
 ) -> Axes:
     """Show matrices beside each other, coloured by value, the small ones with their numbers.
 
     Built in notebook 09. Positive numbers are red and negative ones blue, the deeper the larger;
-    each grid has a scale of its own. Up to 8×8, the numbers stand in the cells.
+    each grid has a scale of its own.
 
     Args:
         grids: from a name, written below, to a matrix.
@@ -349,6 +350,7 @@ def show_grids(
         zeros: whether a zero is written too.
         lines: whether the cells of large grids are set apart, and those that are not zero are
             framed together, so that they can be counted.
+        numbers: up to how many rows and columns the numbers stand in the cells.
 
     Raises:
         ValueError: there is no grid, or one is not a matrix or is empty, or the signs are not
@@ -362,7 +364,7 @@ def show_grids(
     ax, corners, cell = _side_by_side(sizes, signs, columns, title)
     for grid, corner in zip(grids.values(), corners, strict=True):
         values = grid.detach().cpu().double().numpy()
-        small = max(values.shape) <= 8
+        small = max(values.shape) <= numbers
         _draw_grid(ax, values, corner, lines=small or lines, pale=small)
         for row, column in np.argwhere((values != 0) | zeros) if small else ():
             number = f"{values[row, column] + 0.0:.3g}"
@@ -414,12 +416,12 @@ def show_maps(
 
 
 def draw_places(size: int, kernel: int, *, title: str) -> Axes:
-    """Draw one row of cells, each place where a window can stand in it, and the row of sums.
+    """Draw a column of cells, each place where a window can stand on it, and the column of sums.
 
-    Built in notebook 10, in the manner of `draw_windows`.
+    Built in notebook 10, in the colours of `draw_windows`.
 
     Args:
-        size: how many cells the row has.
+        size: how many rows the column has.
         kernel: how many the window has.
         title: the picture's title.
 
@@ -428,16 +430,19 @@ def draw_places(size: int, kernel: int, *, title: str) -> Axes:
     """
     out = size - kernel + 1
     if not 1 <= out <= len(WINDOWS) or kernel < 1:
-        raise ValueError(f"a window of {kernel} must have one to three places on {size} cells")
-    gap = size + 1.5
-    ax, _ = _canvas((-0.2, gap + out + 0.2), (-0.2, 2.1), title)
-    for column in range(size):
-        _draw_cell(ax, column, 0, "#e9edf2")
-    for place in range(out):
-        _draw_window(ax, (place, 0), (kernel, 1), 1, place)
-        _draw_cell(ax, gap + place, 0, WINDOWS[place])
-    for middle, words in (size / 2, f"{size} columns"), (gap + out / 2, f"{out} sums"):
-        ax.text(middle, 1.3, words, ha="center", va="top", fontsize=9)
+        raise ValueError(f"a window of {kernel} must have one to three places on {size} rows")
+    last = 3.5 + 1.2 * out  # where the sums stand
+    ax, _ = _canvas((-1.0, last + 2.0), (-0.2, size + 1.1), title)
+    for row in range(size):
+        _draw_cell(ax, 0, row, "#e9edf2")
+    for place, ink in enumerate(WINDOWS[:out]):
+        left = 2.5 + 1.2 * place
+        ax.add_patch(Rectangle((left, place + 0.1), 0.6, kernel - 0.2, color=ink))
+        _draw_cell(ax, last, place + (size - out) / 2, ink)
+    places = f"{out} place{'s' * (out > 1)}"
+    words = {0.5: f"{size} rows", 2.2 + 0.6 * out: places, last + 0.5: f"{out} sums"}
+    for middle, text in words.items():
+        ax.text(middle, size + 0.3, text, ha="center", va="top", fontsize=9)
     return ax
 
 
@@ -519,10 +524,51 @@ def draw_channels(
         left = 4.2 * panel
         _draw_slices(ax, left, (in_channels, out_channels), count)
         slices = in_channels * out_channels // count
-        words = f"{count} group{'s' * (count > 1)}\n" if len(groups) > 1 else ""
-        words += f"{slices} slices"
+        words = f"{count} group{'s' * (count > 1)}\n{slices} slices"
         ax.text(left + 1.5, tallest + 0.1, words, ha="center", va="top", fontsize=9)
     return ax
+
+
+def draw_kernels(channels: Sequence[str], maps: Sequence[str], *, title: str) -> Axes:
+    """Draw a line for each slice of a layer's kernels, those of the first kernel in colour.
+
+    Built in notebook 09.
+
+    Args:
+        channels: the names of what comes in.
+        maps: the names of what goes out, one for each kernel.
+        title: the picture's title.
+
+    Raises:
+        ValueError: nothing comes in, or nothing goes out.
+    """
+    if not channels or not maps:
+        raise ValueError(f"channels and maps must have names, got {channels} and {maps}")
+    tallest = max(len(channels), len(maps))
+    ax, _ = _canvas((-1.6, 5.6), (-0.2, tallest + 0.9), title, 0.75)
+    starts = _draw_named(ax, channels, (0.0, (tallest - len(channels)) / 2), "right", 0)
+    ends = _draw_named(ax, maps, (3.2, (tallest - len(maps)) / 2), "left", 1)
+    for start, (row, end) in product(starts, enumerate(ends)):
+        look: Any = {"lw": 1.2, "color": "0.7"} if row else {"lw": 2.5, "color": WINDOWS[0]}
+        ax.plot([0.8, 3.2], [start, end], zorder=1 if row else 2, **look)
+    words = f"these {len(channels)} slices\nare one kernel"
+    ax.text(0.9, -0.1, words, ha="left", va="top", fontsize=9, color=WINDOWS[0])
+    words = f"{len(channels) * len(maps)} slices"
+    ax.text(2.0, tallest + 0.2, words, ha="center", va="top", fontsize=10)
+    return ax
+
+
+def _draw_named(
+    ax: Axes, names: Sequence[str], corner: Point, align: str, blue: int
+) -> list[float]:
+    """Draw boxes below each other, so many of them blue, and their names; return their middles."""
+    x, middles = corner[0] + (1.0 if align == "left" else -0.2), []
+    for row, name in enumerate(names):
+        color = WINDOWS[0] if row < blue else "0.8"
+        ax.add_patch(Rectangle((corner[0], corner[1] + row), 0.8, 0.8, color=color))
+        middles.append(corner[1] + row + 0.4)
+        ax.text(x, middles[-1], name, ha=align, va="center", fontsize=10)
+    return middles
 
 
 def draw_reach(stacks: Mapping[str, Sequence[tuple[int, int, int]]], *, title: str) -> Axes:
@@ -861,6 +907,8 @@ def _strike(ax: Axes, when: float, last: float) -> None:
     bottom, top = ax.get_ylim()
     ax.axvspan(when, last, color="white", alpha=0.7, linewidth=0, zorder=3)
     ax.axvline(when, color="black", lw=1, ls="--", zorder=4)
+    for words in (text for text in ax.texts if text.get_position()[0] > when):
+        words.set(color="0.3", zorder=4)
     bolt = [(0.1, 1), (-0.35, -0.1), (-0.02, 0.0), (-0.2, -1), (0.35, 0.25), (0.05, 0.15)]
     look: Any = {"marker": bolt, "markersize": 22, "color": COLORS[4], "clip_on": False}
     ax.plot([when], [top], markeredgecolor="black", zorder=5, **look)
@@ -1025,10 +1073,10 @@ def _draw_stack(ax: Axes, left: float, values: Tensor, size: Point) -> None:
 # What they share ---------------------------------------------------------------------------------
 
 
-def _canvas(across: Point, down: Point, title: str) -> tuple[Axes, float]:
+def _canvas(across: Point, down: Point, title: str, largest: float = 0.45) -> tuple[Axes, float]:
     """Make bare Axes with these limits; return them and the size of a cell in inches."""
     (left, right), (top, bottom) = across, down
-    cell = min(0.45, 7.0 / (right - left))
+    cell = min(largest, 7.0 / (right - left))
     size = (right - left) * cell, (bottom - top) * cell + 0.4
     _, ax = plt.subplots(figsize=size, layout="constrained")
     ax.set(xlim=across, ylim=(bottom, top), title=title, aspect="equal")

@@ -2,9 +2,10 @@
 
 Both are drawn in rows with the result on top. `draw_steps` is used from notebook 02 on, before
 autograd is known; `draw_graph` from notebook 03 on, where a node is first asked for its parents,
-and `draw_values` there, for the engine that the reader builds. All can show numbers: values in
-black, and in orange the gradients that travel back from the result. `draw_pair`, from notebook
-04, opens a single node; `draw_graphs`, from notebook 08, sets several graphs side by side, and
+and `draw_values` there, for the engine that the reader builds; `draw_two_layers` and
+`draw_two_paths` draw the network of notebook 02. All can show numbers: values in black, and in
+orange the gradients that travel back from the result. `draw_pair`, from notebook 04, opens a
+single node; `draw_graphs`, from notebook 08, sets several graphs side by side, and
 `functions_in` and `uses` count there; `draw_recurrence` shows that notebook's sequence.
 """
 
@@ -275,6 +276,56 @@ def draw_steps(
     return _draw(graph, title, "arrows: what goes into what", "<|-", ax)
 
 
+TWO_LAYERS = {
+    "h": ["x", "w1"],
+    "h_relu": ["h"],
+    "y_pred": ["h_relu", "w2"],
+    "loss": ["y_pred", "y"],
+}
+
+
+def draw_two_layers(
+    names: Mapping[str, Any], *, title: str, back: bool = False, slopes: Slopes | None = None
+) -> Axes:
+    """Draw the network of notebook 02 from what the page calls `x`, `w1`, `h`, ..., `loss`.
+
+    Args:
+        names: name to what it holds, such as `globals()`; other names do not matter.
+        title: the picture's title.
+        back: draw the way back, with `grad_h` and the others below what they belong to.
+        slopes: as `draw_steps` takes them.
+
+    Raises:
+        KeyError: a name of the network is missing.
+    """
+    given, weights = ["x", "y"], ["w1", "w2"]
+    values = {name: names[name] for name in [*given, *weights, *TWO_LAYERS]}
+    owners = [*TWO_LAYERS, *weights] if back else []
+    grads = {name: 1.0 if name == "loss" else names[f"grad_{name}"] for name in owners}
+    return draw_steps(
+        TWO_LAYERS, title=title, values=values, grads=grads, slopes=slopes, given=given
+    )
+
+
+def draw_two_paths(grads: Tensor, weights: Tensor, *, title: str) -> Axes:
+    """Draw how one hidden number reaches the loss through two outputs, as notebook 02 says it.
+
+    Args:
+        grads: the gradients of the two outputs.
+        weights: from the hidden number to each of them.
+        title: the picture's title.
+    """
+    outputs, hidden = ("y_pred[0]", "y_pred[1]"), "h_relu[0]"
+    steps = {"loss": outputs, **{one: [hidden] for one in outputs}, hidden: []}
+    there: dict[Any, Any] = dict(zip(outputs, grads.tolist(), strict=True))
+    back = {(one, hidden): w for one, w in zip(outputs, weights.tolist(), strict=True)}
+    first, second = (grads * weights).tolist()
+    sign = "−" if second < 0 else "+"
+    adds_up = f"{_short(first)} {sign} {_short(abs(second))} = {_short(first + second)}"
+    all_grads = {"loss": 1, **there, hidden: adds_up}
+    return draw_steps(steps, title=title, grads=all_grads, slopes=there | back)
+
+
 def _put_slopes(graph: nx.MultiDiGraph, slopes: Slopes) -> None:
     for label, slope in slopes.items():
         pairs = [label] if isinstance(label, tuple) else list(graph.in_edges([label]))
@@ -299,21 +350,21 @@ def draw_pair(forward: Names, backward: Names, *, saved: str, title: str) -> Axe
     """
     if len(forward) != 2 or len(backward) != 2:
         raise ValueError(f"a half has two ends, got {list(forward)} and {list(backward)}")
-    _, ax = plt.subplots(figsize=(7.0, 2.5), layout="constrained")
-    ax.set(title=title, xlim=(0, 7), ylim=(2.2, 0), xticks=[], yticks=[])
+    _, ax = plt.subplots(figsize=(7.6, 3.1), layout="constrained")
+    ax.set(title=title, xlim=(0, 7.6), ylim=(2.8, 0), xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    _draw_half(ax, 0.35, _Box("forward", "function"), forward, COLORS[0])
-    _draw_half(ax, 1.85, _Box("backward", "tensor"), dict(list(backward.items())[::-1]), GRADIENT)
-    _draw_box(_Box(f"ctx: {saved}", "given", width=1.1, height=0.4, x=3.5, y=1.1), 1.2, ax)
-    for y in 0.58, 1.3:
-        ax.annotate("", (3.5, y + 0.32), (3.5, y), arrowprops={"arrowstyle": "-|>", "color": ARROW})
+    _draw_half(ax, 0.4, _Box("forward", "function"), forward, COLORS[0])
+    _draw_half(ax, 2.4, _Box("backward", "tensor"), dict(list(backward.items())[::-1]), GRADIENT)
+    _draw_box(_Box(f"saved: {saved}", "given", width=1.4, height=0.5, x=3.8, y=1.4), 1.8, ax)
+    for y in 0.7, 1.65:
+        ax.annotate("", (3.8, y + 0.45), (3.8, y), arrowprops={"arrowstyle": "-|>", "color": ARROW})
     return ax
 
 
 def draw_recurrence(length: int, *, title: str) -> Axes:
-    """Draw a recurrent network from left to right: a state for each vector, and two weights.
+    """Draw a recurrent network from left to right: each state from the one before and a vector.
 
-    Built in notebook 08. Each arrow is one use.
+    Built in notebook 08. Each arrow is one use of the weight that it goes through.
 
     Args:
         length: how many vectors are read, from 2 to 5.
@@ -325,43 +376,39 @@ def draw_recurrence(length: int, *, title: str) -> Axes:
     if not 2 <= length <= 5:
         raise ValueError(f"length must be from 2 to 5, got {length}")
     wide = 1.3 * length + 0.7
-    _, ax = plt.subplots(figsize=(wide, 3.0), layout="constrained")
-    ax.set(title=title, xlabel="arrows: what goes into what", xticks=[], yticks=[])
+    _, ax = plt.subplots(figsize=(wide, 2.2), layout="constrained")
+    ax.set(title=title, xlabel="on each arrow: the weight it goes through", xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    scale = _fit(ax, wide, 2.35)
+    scale = _fit(ax, wide, 1.55)
     boxes = _recurrent_boxes(length)
     for n in range(1, length + 1):
-        state, side = boxes[f"h{n}"], 0.12 if n < length else -0.12
-        for name, port in ("w_rec", 0.0), (f"h{n - 1}", 0.0), (f"v{n - 1}", 0.0), ("w_in", side):
-            _draw_straight(ax, boxes[name], state, port)
+        state, before, vector = (boxes[name] for name in (f"h{n}", f"h{n - 1}", f"v{n - 1}"))
+        _draw_straight(ax, before, state)
+        _draw_straight(ax, vector, state)
+        _write(ax, (before.x + state.x) / 2, state.y - 0.13, "w_rec", scale, COLORS[2])
+        _write(ax, state.x - 0.25, (state.y + vector.y) / 2, "w_in", scale, COLORS[2])
     for box in boxes.values():
         _draw_box(box, scale, ax)
     return ax
 
 
 def _recurrent_boxes(length: int) -> dict[str, "_Box"]:
-    """Return the boxes: the states in a row, a weight on either side, the vectors at the bottom."""
-    last = 0.35 + 1.3 * length
-    places = {"w_rec": ("leaf", (1.65 + last) / 2, 0.2), "w_in": ("leaf", last - 0.65, 1.6)}
-    for n in range(length + 1):
-        places[f"h{n}"] = "function" if n else "given", 0.35 + 1.3 * n, 0.95
-    for n in range(length):
-        places[f"v{n}"] = "given", 1.65 + 1.3 * n, 2.1
+    """Return the boxes: the states in a row, and the vectors below."""
+    places = {f"h{n}": ("function" if n else "given", n, 0.4) for n in range(length + 1)}
+    places |= {f"v{n}": ("given", n + 1, 1.3) for n in range(length)}
     boxes = {}
-    for name, (kind, x, y) in places.items():
+    for name, (kind, column, y) in places.items():
         boxes[name] = _box_for(name, kind)
-        boxes[name].x, boxes[name].y = x, y
+        boxes[name].x, boxes[name].y = 0.35 + 1.3 * column, y
     return boxes
 
 
-def _draw_straight(ax: Axes, start: "_Box", end: "_Box", port: float) -> None:
-    """Draw an arrow from box to box: along the row, or up or down to a place on the edge."""
+def _draw_straight(ax: Axes, start: "_Box", end: "_Box") -> None:
+    """Draw an arrow from box to box: along the row, or up."""
     if start.y == end.y:
         tail, tip = (start.x + start.width / 2, start.y), (end.x - end.width / 2, end.y)
     else:
-        side = 1 if start.y > end.y else -1
-        tail = start.x, start.y - side * start.height / 2
-        tip = end.x + port, end.y + side * end.height / 2
+        tail, tip = (start.x, start.y - start.height / 2), (end.x, end.y + end.height / 2)
     look: Any = {"arrowstyle": "-|>", "color": ARROW, "shrinkA": 0, "shrinkB": 0, "lw": 1}
     ax.annotate("", tip, tail, arrowprops=look)
 
@@ -749,15 +796,15 @@ def _draw_arrow(way: _Way, style: str, scale: float, ax: Axes) -> None:
 
 def _draw_half(ax: Axes, y: float, box: _Box, ends: Names, color: str) -> None:
     """Draw a half of a pair: its box, what stands left and right of it, and two arrows through."""
-    box.x, box.y, box.width, box.height = 3.5, y, 1.5, 0.45
-    _draw_box(box, 1.2, ax)
-    for (name, tensor), x in zip(ends.items(), (0.95, 6.05), strict=True):
+    box.x, box.y, box.width, box.height = 3.8, y, 1.4, 0.6
+    _draw_box(box, 1.8, ax)
+    for (name, tensor), x, side in zip(ends.items(), (2.4, 5.2), ("right", "left"), strict=True):
         words = f"{name}\n{_numbers(tensor)}"
-        ax.text(x, y, words, ha="center", va="center", fontsize=9, color=color)
+        ax.text(x, y, words, ha=side, va="center", fontsize=14, color=color)
     style = "-|>" if box.label == "forward" else "<|-"
-    for left in 1.95, 4.3:
-        arrow = {"arrowstyle": style, "color": color, "lw": 1.6}
-        ax.annotate("", (left + 0.75, y), (left, y), arrowprops=arrow)
+    for left in 2.45, 4.5:
+        arrow = {"arrowstyle": style, "color": color, "lw": 2}
+        ax.annotate("", (left + 0.65, y), (left, y), arrowprops=arrow)
 
 
 def _port(box: _Box, others: Row, other: _Box, way: _Way) -> float:

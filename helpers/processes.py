@@ -8,11 +8,11 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
+import timeit
 from collections.abc import Callable
 from concurrent.futures import wait
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,17 @@ PATIENCE = timedelta(seconds=60)  # for a process that does not answer any more
 CAN_TORCHRUN = os.name != "nt"  # many builds for Windows lack a library that torchrun needs
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1")
 
+# In a script, in place of `dist.init_process_group("gloo")`: each attempt of torchrun has names of
+# its own, or a restarted worker may find the addresses of the dead (pytorch issue 135712).
+MEET_ANEW = """from torch.distributed.rendezvous import rendezvous
+attempt = os.environ["TORCHELASTIC_RESTART_COUNT"]
+store, rank, size = next(rendezvous("env://"))
+store = dist.PrefixStore(attempt, store)
+dist.init_process_group("gloo", store=store, rank=rank, world_size=size)"""
 
-def everywhere(task: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """Call `task(rank, size, *arguments)` in two processes at once that form a group.
+
+def everywhere(task: Callable[..., Any], *arguments: Any, **options: Any) -> list[Any]:
+    """Call `task(rank, size, *arguments, **options)` in two processes at once that form a group.
 
     The processes stay, silent and with one thread each, and the next call gets the same ones.
     Functions of a notebook travel to them as copies. Used in notebook 17.
@@ -39,6 +47,7 @@ def everywhere(task: Callable[..., Any], *arguments: Any) -> list[Any]:
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as meeting:
         place = str(Path(meeting, "place")), 2
+        task = partial(task, **options)
         jobs = [_pool().submit(_member, task, rank, *place, arguments) for rank in range(2)]
         wait(jobs)
         return [job.result() for job in jobs]
@@ -74,12 +83,7 @@ def torchrun(*arguments: str, timeout: float = 300) -> subprocess.CompletedProce
 
 def fastest(work: Callable[[], Any], times: int = 30) -> float:
     """Return the seconds of the fastest of several runs of `work`, which was disturbed least."""
-    seconds = []
-    for _ in range(times):
-        began = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
+    return min(timeit.repeat(work, number=1, repeat=times))
 
 
 # The two that stay --------------------------------------------------------------------------------

@@ -294,9 +294,9 @@ def _draw_ring(ax: Axes, right: float, rows: int) -> None:
 
 
 def _label_counts(ax: Axes) -> None:
-    """Write 1, 8, 64 and 1024 at both axes, with lines there, and no powers of ten."""
+    """Write 1, 8, 64 and 1024 at both axes, with lines there; mark the other powers of 2."""
     for axis in ax.xaxis, ax.yaxis:
         axis.set_ticks([1, 8, 64, 1024], ["1", "8", "64", "1024"])
-        axis.set_ticks([], minor=True)
+        axis.set_ticks([2, 4, 16, 32, 128, 256, 512], [""] * 7, minor=True)
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)

@@ -265,6 +265,14 @@ def test_plot_bars_draws_one_bar_a_name_with_its_number():
     assert (ax.get_title(), ax.get_xlabel()) == ("A step", "ms")
 
 
+def test_plot_bars_shows_the_smallest_of_very_different_numbers():
+    ax = plot_bars({"fast": 1e-3, "slow": 1.0}, title="Times", xlabel="s", log=True)
+    left, right = ax.get_xlim()
+    assert ax.get_xscale() == "log" and left < 1e-3 and right > 1.0
+    with pytest.raises(ValueError, match="above 0"):
+        plot_bars({"no time": 0.0}, title="no", xlabel="s", log=True)
+
+
 def test_plot_staircase_draws_steps_as_high_as_the_means_and_whiskers_over_the_seeds():
     seeds = {"old": [0.6, 0.7, 0.8], "new": [0.9, 0.9, 0.84]}
     ax = plot_staircase(seeds, now={"new": 0.85}, title="Up", ylabel="accuracy")

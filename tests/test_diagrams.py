@@ -22,6 +22,7 @@ from helpers.diagrams import (
     draw_channels,
     draw_formats,
     draw_frozen,
+    draw_kernels,
     draw_lanes,
     draw_layers,
     draw_lifetimes,
@@ -275,6 +276,8 @@ def test_show_grids_leaves_the_numbers_out_of_large_grids():
     ax = show_grids({"w": weights}, title="Large")
     assert [text.get_text() for text in ax.texts if text.get_text()] == ["w"]
     assert weights.grad is None
+    grids = {"x": torch.eye(4), "y": torch.eye(3)}
+    assert numbers(show_grids(grids, title="Some", numbers=3)) == torch.eye(3).flatten().tolist()
 
 
 def test_show_grids_can_leave_out_zeros_and_rule_large_grids():
@@ -415,10 +418,17 @@ def test_draw_windows_hatches_what_nobody_reads(size, geometry, unread):
     assert all(max(patch.get_xy()) > size - 1 for patch in hatched)
 
 
-def test_draw_places_dots_what_each_place_reads():
-    ax = draw_places(5, 3, title="One row")
-    assert dots_of(ax) == [[(0, n), (0, n + 1), (0, n + 2)] for n in range(3)]
-    assert [text.get_text() for text in ax.texts] == ["5 columns", "3 sums"]
+def test_draw_places_moves_the_window_by_one_and_sums_in_its_colour():
+    ax = draw_places(5, 3, title="One column")
+    patches = {}
+    for patch in ax.patches:
+        patches.setdefault(patch.get_facecolor(), []).append(patch)
+    cells, *windows = patches.values()
+    assert len(cells) == 5 and len(windows) == 3
+    for place, (window, cell) in enumerate(windows):
+        assert window.get_y() == pytest.approx(place + 0.1)
+        assert window.get_height() == pytest.approx(3 - 0.2) and cell.get_height() < 1
+    assert [text.get_text() for text in ax.texts] == ["5 rows", "3 places", "3 sums"]
 
 
 @pytest.mark.parametrize(("size", "kernel"), [(2, 3), (6, 3), (3, 0)])
@@ -463,14 +473,29 @@ def test_draw_channels_draws_one_line_a_slice():
     for count in 1, 2:
         slices = torch.nn.Conv2d(4, 2, 3, groups=count).weight[:, :, 0, 0].numel()
         assert f"{slices} slices" in ax.texts[count - 1].get_text()
-    (text,) = draw_channels(3, 4, [1], title="All").texts
-    assert text.get_text() == "12 slices"  # groups are not known yet
 
 
 @pytest.mark.parametrize("groups", [[], [3], [0], [4]])
 def test_draw_channels_refuses_groups_that_do_not_divide(groups):
     with pytest.raises(ValueError, match="groups must divide 4 and 2"):
         draw_channels(4, 2, groups, title="no")
+
+
+def test_draw_kernels_draws_one_line_a_slice_and_the_first_kernel_in_colour():
+    names = ["red", "green", "blue"], ["map 0", "map 1"]
+    ax = draw_kernels(*names, title="Slices")
+    inks = [line.get_color() for line in ax.get_lines()]
+    weight = torch.nn.Conv2d(3, 2, 1).weight
+    assert len(inks) == weight[:, :, 0, 0].numel() and len(ax.patches) == 5
+    assert inks[::2] == [inks[0]] * 3 and inks[1::2] == [inks[1]] * 3 and inks[0] != inks[1]
+    said = [text.get_text() for text in ax.texts]
+    assert said == [*names[0], *names[1], "these 3 slices\nare one kernel", "6 slices"]
+
+
+@pytest.mark.parametrize("names", [([], ["map"]), (["red"], [])])
+def test_draw_kernels_refuses_what_has_no_slice(names):
+    with pytest.raises(ValueError, match="channels and maps must have names"):
+        draw_kernels(*names, title="no")
 
 
 ROWS = torch.tensor([[1.0, 2.0, 1.0], [0.0, 3.0, 1.0]])
@@ -579,6 +604,7 @@ def test_draw_lanes_says_once_what_happens_when_and_what_lightning_spares():
     spared = [(0, 4), (0, 9), (4, 9), (5, 9)]  # the last one makes pale what is behind it
     assert [bar[1:3] for bar in spans(ax)] == spared
     assert [text.get_text() for text in ax.texts] == ["whole", "half", "whole"]
+    assert ax.texts[1].get_color() == "0.3"  # it comes after: white could not be read there
     first, second, third, _ = ax.patches
     assert first.get_facecolor() == third.get_facecolor() != second.get_facecolor()
     assert [label.get_text() for label in ax.get_yticklabels()] == ["file", "aside"]

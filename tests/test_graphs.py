@@ -29,6 +29,8 @@ from helpers.graphs import (
     draw_pair,
     draw_recurrence,
     draw_steps,
+    draw_two_layers,
+    draw_two_paths,
     draw_values,
     functions_in,
     graph_of,
@@ -695,6 +697,27 @@ def test_where_ways_meet_each_has_its_slope_and_the_gradient_adds_up():
         draw_steps(steps, title="", slopes={("loss", "h"): 1})
 
 
+def test_two_paths_meet_where_their_payments_add_up():
+    ax = draw_two_paths(torch.tensor([2.0, 4.0]), torch.tensor([1.0, -2.0]), title="Two paths")
+    assert_numbers_readable(ax)
+    assert numbers_on_arrows(ax) == sorted(["× 2", "× 4", "× 1", "× −2"])
+    assert "grad 2 − 8 = −6" in [text.get_text() for text in ax.texts]
+
+
+def test_two_layers_are_drawn_from_the_names_of_a_page():
+    page = {**VALUES, "h_relu": 0.0, "loss": 1.0, "other": "name"}
+    ax = draw_two_layers(page, title="Up")
+    assert_numbers_readable(ax)
+    shown = {text.get_text() for text in ax.texts}
+    assert {"x = 2", "h_relu = 0", "loss = 1"} <= shown and "grad 1" not in shown
+    page |= {f"grad_{name}": 7.0 for name in ("y_pred", "w2", "h_relu", "h", "w1")}
+    ax = draw_two_layers(page, title="Back", back=True, slopes={"h": 0.0})
+    shown = [text.get_text() for text in ax.texts]
+    assert shown.count("grad 7") == 5 and shown.count("grad 1") == 1 and "× 0" in shown
+    with pytest.raises(KeyError, match="grad_h"):
+        draw_two_layers(VALUES | {"h_relu": 0.0}, title="", back=True)
+
+
 def test_steps_with_values_alone_point_up():
     values = {**VALUES, "w1": torch.ones(1000, 100)}
     ax = draw_steps(SCALARS, title="Forward", values=values, given=["x", "y"])
@@ -734,13 +757,13 @@ def test_functions_and_uses_are_counted_as_in_the_picture(times):
 
 
 @pytest.mark.parametrize("length", [2, 3, 5])
-def test_a_recurrence_has_four_arrows_into_each_state_and_two_weights(length):
+def test_a_recurrence_has_two_arrows_into_each_state_and_on_each_its_weight(length):
     ax = draw_recurrence(length, title="Read")
     ax.figure.canvas.draw()
     said = [text.get_text() for text in ax.texts if text.get_text()]
     expected = [f"h{n}" for n in range(length + 1)] + [f"v{n}" for n in range(length)]
-    assert sorted(said) == sorted([*expected, "w_in", "w_rec"])
-    assert len(ax.texts) - len(said) == 4 * length  # an arrow is a text without words
+    assert sorted(said) == sorted([*expected, *["w_in", "w_rec"] * length])
+    assert len(ax.texts) - len(said) == 2 * length  # an arrow is a text without words
     boxes = [p.get_window_extent() for p in ax.patches if isinstance(p, FancyBboxPatch)]
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
     page = ax.get_window_extent()
@@ -837,11 +860,11 @@ def test_a_pair_shows_what_goes_in_on_the_left_and_comes_back_from_the_right():
     at = {text.get_text(): text.get_position() for text in ax.texts if text.get_text()}
     assert list(at) == [
         *("forward", "x\n[−2, 3]", "y\n[0, 3]"),
-        *("backward", "grad_x\n[0, −50]", "grad_y\n[10, −50]", "ctx: x"),
+        *("backward", "grad_x\n[0, −50]", "grad_y\n[10, −50]", "saved: x"),
     ]
     assert at["x\n[−2, 3]"][0] == at["grad_x\n[0, −50]"][0] < at["forward"][0]
     assert at["y\n[0, 3]"][0] == at["grad_y\n[10, −50]"][0] > at["forward"][0]
-    assert at["forward"][1] < at["ctx: x"][1] < at["backward"][1]
+    assert at["forward"][1] < at["saved: x"][1] < at["backward"][1]
 
 
 def test_a_pair_has_two_ends_on_each_side():

@@ -20,6 +20,10 @@ def added(rank, size, number):
     return os.getpid(), torch.get_num_threads(), total.item()
 
 
+def options_of(rank, size, **options):
+    return rank, options
+
+
 def refuse(rank, size):
     if rank == 1:
         raise ValueError("rank 1 has no time")
@@ -31,6 +35,7 @@ def test_two_processes_meet_stay_and_leave_after_an_error():
     assert len({os.getpid(), *(process for process, *_ in first)}) == 3
     with pytest.raises(ValueError, match="rank 1 has no time"):
         everywhere(refuse)
+    assert everywhere(options_of, patient=True) == [(rank, {"patient": True}) for rank in (0, 1)]
     again = everywhere(added, 1)
     assert [total for *_, total in again] == [3, 3]
     assert {process for process, *_ in again} == {process for process, *_ in first}

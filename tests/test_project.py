@@ -76,7 +76,9 @@ SPEAKS_WITH_ITS_CHILD = ROOT / "exercises" / "limits.py"
     "path", sorted({*PACKAGES, *NOTEBOOKS} - {SPEAKS_WITH_ITS_CHILD}), ids=name_of
 )
 def test_loading_is_safe(path):
-    assert not list(unsafe_loads(path))
+    found = list(unsafe_loads(path))
+    # Notebook 13 springs the harmless trap that it has set itself, once.
+    assert found == (["weights_only=False"] if path.name == "13_save_load.ipynb" else [])
 
 
 @pytest.mark.parametrize(

@@ -53,15 +53,17 @@ def test_all_that_answers_a_question_is_folded() -> None:
         code("b"),
         code("c", shows="2"),
         code("d", shows="3"),
+        code("e = 3", "answer", shows="3"),
         new_markdown_cell("Why three?\n\nBecause."),
-        code("e", shows="4"),
+        code("f", shows="4"),
         new_markdown_cell("Which? Decide, then look."),
-        code("f", shows="5"),
+        code("g", shows="5"),
         new_markdown_cell("And what will this give?"),
         code('check("1.1", ...)', shows="6"),
     )
     answer = ("hide-output", pages.FOLDED_ANSWER)
-    assert folds(page) == [None, None, answer, answer, None, answer, None]
+    whole = ("hide-cell", pages.FOLDED_ANSWER)
+    assert folds(page) == [None, None, answer, answer, whole, None, answer, None]
 
 
 def test_what_stands_behind_the_page_is_folded() -> None:
