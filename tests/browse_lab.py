@@ -72,8 +72,8 @@ def opened(page: Page, where: str) -> None:
 
 
 def shut_down(page: Page) -> None:
-    """End the kernel of the notebook on screen: each takes memory."""
-    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    """End all kernels: each takes memory."""
+    page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
 
 
 def test_lab_opens_the_first_chapter_without_outputs_and_without_a_question(page: Page) -> None:
