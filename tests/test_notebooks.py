@@ -365,11 +365,11 @@ def test_good_notebook_follows_every_rule(path: Path) -> None:
 
 def test_words_and_cells_are_the_minutes_of_reading() -> None:
     text = "two words | and [three more](https://x.org) | |\n```\nnot these\n```\n" * 400  # 2000
-    assert rules.reading_minutes(numbered([new_markdown_cell(text)])) == 15
+    assert rules.reading_minutes(numbered([new_markdown_cell(text)])) == 20
     looks = [code("x") for _ in range(20)]
-    assert rules.reading_minutes(numbered([new_markdown_cell(text), *looks])) == 25
+    assert rules.reading_minutes(numbered([new_markdown_cell(text), *looks])) == 35
     behind = [claims("# x\nassert x") for _ in range(99)]
-    assert rules.reading_minutes(numbered([new_markdown_cell(text), *behind])) == 15
+    assert rules.reading_minutes(numbered([new_markdown_cell(text), *behind])) == 20
 
 
 @pytest.mark.parametrize(("rule", "spoil"), BAD, ids=[rule.__name__ for rule, _ in BAD])
