@@ -1,6 +1,5 @@
 """JupyterLab as `make lab` opens it, driven as a reader would, with mouse and keys."""
 
-import json
 import os
 import shutil
 import time
@@ -26,8 +25,17 @@ CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets.map(({ mo
     kind: model.type,
     source: model.sharedModel.getSource(),
     count: model.executionCount ?? null,
+    state: model.executionState ?? null,
     outputs: model.type === 'code' ? model.outputs.toJSON() : [],
 }))"""
+# Asked every second, so without what the outputs hold.
+DONE = """() => {
+    const models = window.jupyterapp.shell.currentWidget.content.widgets.map(({ model }) => model);
+    const code = models.filter((one) => one.type === 'code' && one.sharedModel.getSource().trim());
+    const failed = code.some(({ outputs }) =>
+        [...Array(outputs.length).keys()].some((k) => outputs.get(k).type === 'error'));
+    return failed || (code.at(-1).executionCount !== null && code.at(-1).executionState === 'idle');
+}"""
 ACTIVATE = "k => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = k }"
 BUSY = "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
 
@@ -106,12 +114,10 @@ def test_restart_and_run_all(page: Page, name: str, say: Any) -> None:
 def wait_until_run(page: Page) -> list[dict[str, Any]]:
     """Return the code cells once the last has run, or one has failed."""
     for _ in range(MINUTES * 60):
-        code = [c for c in cells(page) if c["kind"] == "code" and c["source"].strip()]
-        failed = any(o["output_type"] == "error" for c in code for o in c["outputs"])
-        if failed or (code[-1]["count"] and page.evaluate(BUSY) == "idle"):
-            return code
+        if page.evaluate(DONE) and page.evaluate(BUSY) == "idle":
+            break
         page.wait_for_timeout(1000)
-    raise TimeoutError(json.dumps(code[-1]))
+    return [cell for cell in cells(page) if cell["kind"] == "code" and cell["source"].strip()]
 
 
 # An exercise, as a reader meets it ----------------------------------------------------------------
@@ -149,13 +155,15 @@ def run_cell(page: Page, number: int, text: str | None = None) -> str:
     page.locator(".jp-Notebook").first.focus()
     if text is not None:
         page.keyboard.press("Enter")
+        page.wait_for_function("!!document.activeElement?.closest('.cm-editor')")
         page.keyboard.press("Control+a")
         page.keyboard.insert_text(text)
+        assert cells(page)[number]["source"] == text
     before = cells(page)[number]["count"]
     page.keyboard.press("Shift+Enter")
     for _ in range(240):
         cell = cells(page)[number]
-        if cell["count"] not in (None, before) and page.evaluate(BUSY) == "idle":
+        if cell["count"] not in (None, before) and cell["state"] == "idle":
             return "".join(output.get("text", "") for output in cell["outputs"])
         page.wait_for_timeout(500)
     raise TimeoutError(f"cell {number} did not run: {cell}")
