@@ -12,6 +12,7 @@ step    one training step of LeNet with a small batch, and with a large one
 way     the pictures of a batch of 4,096 on their way to the device, from ordinary and pinned memory
 mixed   one step of a wider network in float32, and under autocast (notebook 15)
 memory  the most that such a step holds, with and without activation checkpointing (notebook 15)
+compile that step once more, through torch.compile (notebook 15)
 """
 
 import argparse
@@ -132,6 +133,14 @@ def mixed(device: torch.device, size: int, repeats: int) -> Iterator[Row]:
             yield f"the most that its step holds, {name}", f"{most:,.0f} MiB"
 
 
+def compiled(device: torch.device, size: int, repeats: int) -> Iterator[Row]:
+    """The same step, and that of LeNet with a small batch, after torch.compile."""
+    for name, model, count in ("a wide network", wide(), size // 8), ("LeNet", lenet(), size // 16):
+        step = step_of(torch.compile(model.to(device)), torch.rand(count, 1, 28, 28).to(device))
+        took = milliseconds(step, device, repeats)
+        yield f"a step of {name} with {count:,} pictures in float32, compiled", f"{took:.3f} ms"
+
+
 def wide() -> nn.Sequential:
     """Return a network in which a GPU has something to do."""
     layers: list[nn.Module] = [nn.Conv2d(1, 128, 3, padding=1), nn.ReLU()]
@@ -167,7 +176,7 @@ def main() -> None:
         versions += f", cuDNN {torch.backends.cudnn.version()}"
     print(f"Measured on {device.type}: {card}; {versions}; threads: {torch.get_num_threads()}.\n")
     print("| what | median |\n|---|---|")
-    for measure in launches, types, steps, ways, mixed:
+    for measure in launches, types, steps, ways, mixed, compiled:
         for what, figure in measure(device, options.size, options.repeats):
             print(f"| {what} | {figure} |", flush=True)
 
