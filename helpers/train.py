@@ -60,11 +60,11 @@ class Recipe(NamedTuple):
         }
 
 
-NESTEROV = {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
+NESTEROV = {"momentum": 0.9, "nesterov": True, "weight_decay": 2e-4}
 RECIPES = {  # that with which notebook 12's ladder ends, and that of its challenge
     "lenet": Recipe(LeNet, 3, 0.1, {"momentum": 0.9}, {}),
     "challenge": Recipe(
-        PocketNet, 32, 0.3, NESTEROV, {"pct_start": 0.2, "cycle_momentum": False}, 0.1
+        PocketNet, 30, 0.3, NESTEROV, {"pct_start": 0.2, "cycle_momentum": False}, 0.1
     ),
 }
 
@@ -145,7 +145,7 @@ def _parser() -> ArgumentParser:
     more = "go on with other --epochs or another --learning-rate than the checkpoint's"
     which = "what to train, and how: notebook 12's ladder, or its challenge (lenet)"
     option("--recipe", choices=RECIPES, default="lenet", help=which)
-    option("--epochs", type=count, help="in all, those in the checkpoint counted (3 or 32)")
+    option("--epochs", type=count, help="in all, those in the checkpoint counted (3 or 30)")
     option("--batch-size", type=count, default=256, help="over all processes together (256)")
     option("--samples", type=count, help="train on the first so many pictures (all)")
     option("--learning-rate", type=rate, help="the highest of the one cycle (0.1 or 0.3)")

@@ -77,13 +77,28 @@ def test_augment_without_shifts_or_without_mirrors():
         Augment(shift=-1)
 
 
-def test_the_pocket_net_keeps_the_challenges_limit_and_answers_for_both_sides_of_a_picture():
+def test_the_views_of_a_picture_are_those_that_training_may_show():
+    picture = torch.rand(2, 6, 5) + 1
+    steps = [(0, 0), (2, 0), (-2, 0), (0, 2), (0, -2)]  # down, right
+    sides = {True: (False, True), False: (False,)}
+    for mirror, mirrored in sides.items():
+        views = Augment(shift=2, mirror=mirror).views(picture[None])
+        assert len(views) == 5 * len(mirrored)
+        for side in mirrored:
+            for down, right in steps:
+                wanted = moved(picture, side, down, right)
+                assert any(torch.equal(view[0], wanted) for view in views)
+    (view,) = Augment(shift=0, mirror=False).views(picture[None])
+    assert torch.equal(view[0], picture)
+
+
+def test_the_pocket_net_keeps_the_challenges_limit_and_answers_for_all_views_of_a_picture():
     model = PocketNet()
     assert sum(p.numel() for p in model.parameters()) == 61_050
     images = torch.rand(4, 1, 28, 28)
     assert model(images).shape == (4, 10)
     logits = model.eval()(images)
     torch.testing.assert_close(model(images.flip(-1)), logits)
-    one, other = model.network(images), model.network(images.flip(-1))
-    torch.testing.assert_close(logits, (one + other) / 2)
-    assert not torch.allclose(one, other)
+    answers = [model.network(view) for view in model.augment.views(images)]
+    assert len(answers) == 10 and not torch.allclose(answers[0], answers[-1])
+    torch.testing.assert_close(logits, sum(answers) / 10)
