@@ -3,8 +3,8 @@
     python benchmarks/gpu_results.py [--device cuda] [--size 4000] [--repeats 7]
 
 The notebooks are rendered on a CPU. On a machine with a GPU this prints the card, the versions and
-the medians of what the two chapters time, as a table in Markdown. It goes as it is into notebook
-14, under "What a GPU makes of it"; notebook 15 refers to it. Nothing else may be running.
+the medians of what the two chapters time, as a table in Markdown. Its rows stand in notebook 14,
+under "What a GPU makes of it", and in 15 where each is spoken of. Nothing else may be running.
 
 launch  until Python goes on after ten products of matrices, and until the device has finished
 types   one product in each number format; tf32 is float32 with rounded inputs (notebook 14)
