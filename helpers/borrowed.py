@@ -56,6 +56,21 @@ def efficientnet_lite0(*, trained: bool = True) -> nn.Sequential:
     return model
 
 
+def small_network() -> nn.Sequential:
+    """Return a small convolutional network with random weights, from pictures to ten scores.
+
+    Used in notebook 16, to compare: this is what one would train without borrowing. It wants
+    pictures (B, 3, 96, 96), and shrinks them before it begins.
+    """
+    stages: list[nn.Module] = [nn.AvgPool2d(4)]
+    channels = 3
+    for out in 16, 32, 64, 128:
+        convolution = nn.Conv2d(channels, out, 3, padding=1, bias=False)
+        stages += [convolution, nn.MaxPool2d(2), nn.BatchNorm2d(out), nn.ReLU()]
+        channels = out
+    return nn.Sequential(*stages, nn.Flatten(), nn.Linear(channels, 10))
+
+
 class Block(nn.Module):
     """Widen, look around in each channel for itself, narrow again; add the input where it fits.
 

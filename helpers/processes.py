@@ -81,7 +81,7 @@ def torchrun(*arguments: str, timeout: float = 300) -> subprocess.CompletedProce
     return subprocess.CompletedProcess(job.args, job.returncode, *said)
 
 
-def fastest(work: Callable[[], Any], times: int = 30) -> float:
+def fastest(work: Callable[[], Any], times: int = 20) -> float:
     """Return the seconds of the fastest of several runs of `work`, which was disturbed least."""
     return min(timeit.repeat(work, number=1, repeat=times))
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from helpers import borrowed
-from helpers.borrowed import efficientnet_lite0
+from helpers.borrowed import efficientnet_lite0, small_network
 
 # What the network in the companion package says of this input; ours said the same, bit for bit.
 REFERENCE = [-2.2095, -0.4051, 0.0881, 0.5738, 0.0416]
@@ -58,3 +58,9 @@ def test_a_random_one_has_other_weights_and_measures_what_it_is_shown(picture):
         model.body.train()(pictures)
         features = model.body.eval()(pictures)
     assert features.std(0).mean() > 1e-3  # without: 1e-9, and no head could learn from that
+
+
+def test_the_small_network_learns_all_its_weights_and_gives_ten_scores():
+    model = small_network()
+    assert model(torch.rand(2, 3, 96, 96)).shape == (2, 10)
+    assert all(parameter.requires_grad for parameter in model.parameters())
