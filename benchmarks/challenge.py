@@ -10,7 +10,8 @@ The rules: at most 65,000 parameters, nothing but the training set, ten minutes 
 cores, the mean over three seeds on the test set at least 0.935. The first line trains on all 60,000
 pictures, looks at the test set once, at the end of each seed, and fails where the mean stays below.
 
-Whoever leaves shifts or mirrors out of training leaves them out of judging, too (`Augment.views`).
+What is left out of training, shifts or mirrors, is left out of judging, too (`Augment.views`);
+without the ten views, a network that was trained with them sees each picture once, as it is.
 
 With --choose the test set stays shut. 5,000 pictures of the training set, the same for all, are put
 aside for validation, and the recipe is trained on the others: whole, and with one ingredient left
@@ -40,7 +41,10 @@ from helpers.training import evaluate, fit
 
 LIMIT, GOAL, ASIDE = 65_000, 0.935, 5_000
 RECIPE = RECIPES["challenge"]
-INGREDIENTS = ("nothing", "augmentation", "shifts", "mirrors", "smoothed labels", "weight decay")
+INGREDIENTS = (
+    *("nothing", "augmentation", "shifts", "mirrors", "ten views"),
+    *("smoothed labels", "weight decay"),
+)
 
 
 def without(ingredient: str) -> Recipe:
@@ -92,7 +96,8 @@ def run(ingredient: str, seed: int, options: argparse.Namespace) -> float:
     start = time.process_time()
     history = fit(model, loader, epochs=options.epochs, checkpoint=file, progress=False, **parts)
     spent = time.process_time() - start
-    accuracy, train_accuracy = evaluate(model, held_out).accuracy, history.train_accuracy[-1]
+    judged = model.network if ingredient == "ten views" else model
+    accuracy, train_accuracy = evaluate(judged, held_out).accuracy, history.train_accuracy[-1]
     row = f"{ingredient:16} {seed:4}   {accuracy:.4f}   {train_accuracy:.4f}"
     print(f"{row} {sum(history.seconds):9.0f} {spent:9.0f}", flush=True)
     return accuracy
