@@ -356,32 +356,6 @@ def plot_softmax(
     return grid
 
 
-def plot_schedules(
-    rates: Mapping[str, Sequence[float]], momenta: Mapping[str, Sequence[float]], *, title: str
-) -> np.ndarray:
-    """Plot learning rates over the steps and, in a narrow panel below, what becomes of a momentum.
-
-    Built in notebook 06.
-
-    Args:
-        rates: from a schedule's name to its rates, all equally long.
-        momenta: from some of these names to the momentum, in the colour of its rates.
-        title: the picture's title.
-
-    Returns:
-        The Axes, (2,): the rates and the momenta.
-    """
-    narrow: Any = {"height_ratios": (2.6, 1), "sharex": True, "layout": "constrained"}
-    _, axes = plt.subplots(2, 1, figsize=(6.4, 4.2), **narrow)
-    plot_losses(rates, title=title, xlabel="", ylabel="rate", log=False, beside=True, ax=axes[0])
-    for name, values in momenta.items():
-        axes[1].plot(values, **LOOKS[list(rates).index(name)])
-    axes[1].set(xlabel="step", ylabel="momentum")
-    axes[1].margins(y=0.15)
-    axes[1].grid(alpha=0.3)
-    return axes
-
-
 def plot_paths(
     height: Callable[[np.ndarray, np.ndarray], np.ndarray],
     paths: Mapping[str, Sequence[Sequence[float]]],
@@ -438,7 +412,7 @@ def plot_each_path(
     Args:
         height: the landscape, from arrays of x and y to their heights.
         paths: from a name to the points (x, y) visited, in order; the name stands above.
-        behind: the points of the path to compare with, drawn in grey.
+        behind: the points of the path to compare with, drawn in pale blue.
         title: the picture's title.
         xlim: the left and the right border.
         ylim: the lower and the upper border.
@@ -457,7 +431,7 @@ def plot_each_path(
     figure.suptitle(title)
     for ax, name in zip(grid.flat, paths, strict=False):
         _contours(ax, height, xlim, ylim, count=7)
-        ax.plot(*np.asarray(behind).T, color="0.72", lw=1, label="_behind")
+        ax.plot(*np.asarray(behind).T, color=COLORS[0], alpha=0.35, lw=1, label="_behind")
         points = np.asarray(paths[name], dtype=float)
         ax.plot(*points.T, ".-", color=COLORS[2], markersize=4, lw=1.3, label=name)
         ax.plot(*points[-1], "s", color=COLORS[2], markersize=5, label="_end")
@@ -789,8 +763,47 @@ def show_guesses(
     axes = _show_each(pixels, columns, 1.2, title)
     for ax, guess, truth in zip(axes, guesses, truths, strict=True):
         words, color = (guess, "black") if guess == truth else (f"{guess}?\n{truth}", COLORS[1])
-        ax.set_title(words, fontsize=7, color=color)
+        ax.set_title(words, fontsize=8.5, color=color)
     return axes
+
+
+def plot_clouds(
+    features: Mapping[str, Tensor], kinds: Sequence[str], shown: Sequence[str], *, title: str
+) -> np.ndarray:
+    """Draw each picture's features as a dot, along the two directions in which they differ most.
+
+    Built in notebook 16, for a borrowed body and a random one.
+
+    Args:
+        features: from a body's name to its features of the same pictures, (N, D).
+        kinds: what each picture is, (N,).
+        shown: the kinds that are drawn, each in a colour and a shape of its own.
+        title: the picture's title.
+
+    Returns:
+        The Axes, one a body.
+
+    Raises:
+        ValueError: there is nothing to draw, or not one kind for each picture.
+    """
+    lengths = [len(rows) for rows in features.values()]
+    if not lengths or {len(kinds)} != set(lengths) or not set(shown) & set(kinds):
+        raise ValueError(f"features must hold a row for each of the kinds, got {lengths}")
+    size: Any = {"figsize": (7.0, 3.4), "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(features), **size)
+    figure.suptitle(title)
+    rows = [place for place, kind in enumerate(kinds) if kind in shown]
+    for ax, (name, values) in zip(axes[0], features.items(), strict=True):
+        dots = _flattened(values[rows])
+        for kind, marker, number in zip(shown, cycle("o^sD"), cycle((0, 4, 3, 6)), strict=False):
+            some = dots[[kinds[row] == kind for row in rows]]
+            ax.plot(*some.T, marker, color=COLORS[number], alpha=0.8, ms=5, label=kind)
+        ax.set(xlabel="direction 1", xticks=[], yticks=[])
+        ax.set_title(name, fontsize=10)
+    axes[0, 0].set_ylabel("direction 2")
+    place: Any = {"loc": "outside lower center", "ncols": len(shown), "frameon": False}
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), **place)
+    return axes[0]
 
 
 def show_seen(photo: Tensor, names: Mapping[str, float], *, title: str) -> np.ndarray:
@@ -822,6 +835,12 @@ def show_seen(photo: Tensor, names: Mapping[str, float], *, title: str) -> np.nd
 
 def _axes(ax: Axes | None, size: tuple[float, float] = (4.6, 3.2)) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
+def _flattened(values: Tensor) -> np.ndarray:
+    """Return the two principal components of rows (N, D), (N, 2)."""
+    centred = values.detach().double().cpu() - values.detach().double().cpu().mean(0)
+    return (centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T).numpy()
 
 
 def _can_be_shared(parts: Mapping[str, float]) -> bool:

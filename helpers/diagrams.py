@@ -807,13 +807,13 @@ def draw_frozen(models: Mapping[str, nn.Sequential], *, title: str) -> Axes:
     if not models:
         raise ValueError("models must hold at least one model, got none")
     _, ax = plt.subplots(figsize=(7.0, 0.95 * len(models) + 0.7), layout="constrained")
-    ax.set(xlim=(-5.6, 25), ylim=(2.0 * len(models) - 0.3, -0.4), title=title)
+    ax.set(xlim=(-5.6, 25.5), ylim=(2.4 * len(models) - 0.1, -0.3), title=title)
     ax.axis("off")
     for row, (name, model) in enumerate(models.items()):
-        ax.text(-0.5, 2 * row + 0.5, name, ha="right", va="center", fontsize=9)
+        ax.text(-0.5, 2.4 * row + 0.5, name, ha="right", va="center", fontsize=9)
         left = 0.0
         for word, part in model.named_children():
-            left = _draw_learning(ax, (left, 2.0 * row), word, part) + 0.5
+            left = _draw_learning(ax, (left, 2.4 * row), word, part) + 0.5
     keys = [Rectangle((0, 0), 1, 1, **look) for look in LEARNING.values()]
     place: Any = {"loc": "outside lower center", "ncol": len(keys), "fontsize": 8}
     ax.figure.legend(keys, list(LEARNING), frameon=False, **place)
@@ -832,8 +832,8 @@ def _draw_learning(ax: Axes, corner: Point, name: str, part: nn.Module) -> float
         left += width
     counts = [p.numel() * np.array([p.requires_grad, True]) for p in part.parameters()]
     learning, total = np.sum(counts, axis=0)
-    words = f"{name}: {learning:,} of {total:,} numbers learn"
-    ax.text((corner[0] + left) / 2, top + 1.15, words, ha="center", va="top", fontsize=7)
+    words = f"{name}: {learning:,} of {total:,}\nnumbers learn"
+    ax.text((corner[0] + left) / 2, top + 1.1, words, ha="center", va="top", fontsize=9)
     return left
 
 

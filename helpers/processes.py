@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import wait
 from datetime import timedelta
 from functools import cache, partial
@@ -84,6 +84,17 @@ def torchrun(*arguments: str, timeout: float = 300) -> subprocess.CompletedProce
 def fastest(work: Callable[[], Any], times: int = 20) -> float:
     """Return the seconds of the fastest of several runs of `work`, which was disturbed least."""
     return min(timeit.repeat(work, number=1, repeat=times))
+
+
+def fixed_and_each(seconds: Mapping[int, float]) -> tuple[float, float]:
+    """Return a and b of the line a + b n through two measurements, from n to seconds.
+
+    Used in notebook 17. A disturbed clock may ask for a negative a; then it is 0, and the line goes
+    through the smaller of the two alone.
+    """
+    (few, short), (many, long) = sorted(seconds.items())
+    each = min((long - short) / (many - few), short / few)
+    return short - few * each, each
 
 
 # The two that stay --------------------------------------------------------------------------------

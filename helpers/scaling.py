@@ -15,6 +15,7 @@ from helpers.charts import COLORS, DASHES
 # Blue goes forward, vermilion comes back, green is learned, as in the charts; purple is what the
 # processes make together.
 TOGETHER, PALE = COLORS[3], "#F3DCE9"
+FILLS = "white", PALE, TOGETHER  # of a number's box: as before, changed, the sum
 STEP = {"forward": COLORS[0], "backward": COLORS[1], "update": COLORS[2]}
 SPENT = {"computing": "0.65", "sending": TOGETHER, "latencies": PALE}
 KEPT = {"weights": COLORS[2], "gradients": COLORS[1], "averages of Adam": COLORS[4]}
@@ -54,7 +55,8 @@ def draw_update(parts: Sequence[str], *, title: str) -> Axes:
 def draw_processes(states: Mapping[str, Tensor], *, title: str, ring: bool = False) -> Axes:
     """Draw what each process holds at several moments: a row for each, with its numbers.
 
-    Built in notebook 17. A number that is the sum over all processes is purple.
+    Built in notebook 17. A number that is the sum over all processes is purple; any other that has
+    changed since the moment before is pale. Three moments stand side by side.
 
     Args:
         states: from a moment's name to what is held then, (processes, numbers); in the first,
@@ -69,18 +71,21 @@ def draw_processes(states: Mapping[str, Tensor], *, title: str, ring: bool = Fal
     if len(shapes) != 1 or len(shape := next(iter(shapes))) != 2:
         raise ValueError(f"states must hold matrices of one shape, got {sorted(shapes)}")
     rows, columns = shape
-    width = max(columns, 3) + 1.1
-    size = min(7.4, 0.5 * width * len(states) + 0.9), 0.42 * rows + 1.0
+    width, height = max(columns, 3) + 1.1, rows + 1.3
+    tops = [height * row for row in range(-(-len(states) // 3))]
+    wide, tall = width * min(len(states), 3), height * len(tops)
+    size = min(7.4, 0.5 * wide + 0.9), 0.38 * tall + 0.4
     _, ax = plt.subplots(figsize=size, layout="constrained")
-    ax.set(xlim=(-0.2, width * len(states)), ylim=(rows + 0.9, -0.2), title=title, xticks=[])
-    sums = next(iter(states.values())).sum(dim=0)
+    ax.set(xlim=(-0.2, wide), ylim=(tall - 0.2, -0.2), title=title, xticks=[])
+    sums, before = next(iter(states.values())).sum(dim=0), next(iter(states.values()))
     for number, (name, state) in enumerate(states.items()):
-        left = number * width
-        _draw_state(ax, state, state == sums, left)
-        ax.text(left + columns / 2, rows + 0.15, name, ha="center", va="top", fontsize=8.5)
+        left, top = number % 3 * width, number // 3 * height
+        _draw_state(ax, state, torch.where(state == sums, 2, (state != before).int()), left, top)
+        ax.text(left + columns / 2, top + rows + 0.1, name, ha="center", va="top", fontsize=10)
         if ring:
-            _draw_ring(ax, left + columns, rows)
-    _name_rows(ax, rows)
+            _draw_ring(ax, left + columns, top, rows)
+        before = state
+    _name_rows(ax, [top + row for top in tops for row in range(rows)], rows)
     return ax
 
 
@@ -107,11 +112,11 @@ def draw_collectives(before: Tensor, after: Mapping[str, Tensor], *, title: str)
     ax.set(xlim=(-0.2, 5.5 * len(after) - 1.3), ylim=(rows + 0.1, -0.75), title=title, xticks=[])
     for number, (name, numbers) in enumerate(after.items()):
         left, is_sum = 5.5 * number, numbers == before.sum()
-        _draw_state(ax, before[:, None], torch.zeros(rows, 1), left)
-        _draw_state(ax, numbers[:, None], is_sum[:, None], left + 3)
+        _draw_state(ax, before[:, None], torch.zeros(rows, 1, dtype=torch.int), left)
+        _draw_state(ax, numbers[:, None], 2 * is_sum[:, None].int(), left + 3)
         ax.text(left + 2, -0.12, name, ha="center", va="bottom", fontsize=8.5)
         _draw_messages(ax, is_sum[:, None] | (numbers[:, None] == before), left)
-    _name_rows(ax, rows)
+    _name_rows(ax, range(rows), rows)
     return ax
 
 
@@ -239,21 +244,22 @@ def _box(
     ax.text(left + width / 2, row, text, **centre)
 
 
-def _draw_state(ax: Axes, state: Tensor, is_sum: Tensor, left: float) -> None:
-    """Draw the numbers of one moment, sums in purple."""
+def _draw_state(ax: Axes, state: Tensor, fills: Tensor, left: float, top: float = 0.0) -> None:
+    """Draw the numbers of one moment, each in a box; `fills` are places in `FILLS`."""
     rows, columns = state.shape
     for row in range(rows):
         for column in range(columns):
-            look: Any = {"facecolor": TOGETHER if is_sum[row, column] else "white"}
-            corner = (left + column + 0.03, row + 0.03)
-            ax.add_patch(Rectangle(corner, 0.94, 0.94, edgecolor="0.5", linewidth=0.8, **look))
-            text, centre = f"{state[row, column].item():g}", (left + column + 0.5, row + 0.5)
-            ax.text(*centre, text, ha="center", va="center", fontsize=8.5 if len(text) < 4 else 7)
+            look: Any = {"facecolor": FILLS[int(fills[row, column])], "edgecolor": "0.5"}
+            corner = (left + column + 0.03, top + row + 0.03)
+            ax.add_patch(Rectangle(corner, 0.94, 0.94, linewidth=0.8, **look))
+            text, centre = f"{state[row, column].item():g}", (left + column + 0.5, top + row + 0.5)
+            ax.text(*centre, text, ha="center", va="center", fontsize=10 if len(text) < 4 else 9)
 
 
-def _name_rows(ax: Axes, rows: int) -> None:
+def _name_rows(ax: Axes, tops: Sequence[float], rows: int) -> None:
     """Name each row after its process, without any lines."""
-    ax.set_yticks(np.arange(rows) + 0.5, [f"process {rank}" for rank in range(rows)], fontsize=8.5)
+    names = [f"process {place % rows}" for place in range(len(tops))]
+    ax.set_yticks(np.array(tops) + 0.5, names, fontsize=9)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
 
@@ -283,13 +289,13 @@ def _machines(count: int) -> str:
     return f"{count:,} machine{'' if count == 1 else 's'}"
 
 
-def _draw_ring(ax: Axes, right: float, rows: int) -> None:
+def _draw_ring(ax: Axes, right: float, top: float, rows: int) -> None:
     """Draw arrows from each row to the next, and from the last one back to the first."""
     look: Any = {"arrowstyle": "-|>", "mutation_scale": 7, "color": "0.4", "lw": 0.8}
     for row in range(rows - 1):
-        ends = (right + 0.12, row + 0.55), (right + 0.12, row + 1.45)
+        ends = (right + 0.12, top + row + 0.55), (right + 0.12, top + row + 1.45)
         ax.add_patch(FancyArrowPatch(*ends, connectionstyle="arc3,rad=-0.5", **look))
-    ends = (right + 0.35, rows - 0.5), (right + 0.35, 0.5)
+    ends = (right + 0.35, top + rows - 0.5), (right + 0.35, top + 0.5)
     ax.add_patch(FancyArrowPatch(*ends, connectionstyle="arc3,rad=0.18", **look))
 
 

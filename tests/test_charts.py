@@ -17,6 +17,7 @@ import torch
 from helpers.charts import (
     plot_answers,
     plot_bars,
+    plot_clouds,
     plot_confusion_matrix,
     plot_each_path,
     plot_filters,
@@ -24,7 +25,6 @@ from helpers.charts import (
     plot_losses,
     plot_paths,
     plot_rates,
-    plot_schedules,
     plot_shares,
     plot_sizes,
     plot_slopes,
@@ -230,16 +230,6 @@ def test_plot_paths_draws_each_path_and_its_start():
     assert (ax.get_xlim(), ax.get_ylim(), ax.get_title()) == ((-1, 3), (-2, 4), "Two ways")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("w[0]", "w[1]")
     assert len(ax.collections) > 0
-
-
-def test_plot_schedules_draws_a_momentum_below_in_the_colour_of_its_rates():
-    rates = {"fading": [1.0, 0.5, 0.0], "cycle": [0.1, 1.0, 0.0]}
-    above, below = plot_schedules(rates, {"cycle": [0.95, 0.85, 0.95]}, title="Two")
-    assert {line.get_label(): list(line.get_ydata()) for line in above.get_lines()} == rates
-    (momentum,) = below.get_lines()
-    assert list(momentum.get_ydata()) == [0.95, 0.85, 0.95]
-    assert momentum.get_color() == above.get_lines()[1].get_color()
-    assert (above.get_title(), below.get_ylabel()) == ("Two", "momentum")
 
 
 def test_plot_paths_takes_an_axes_and_six_paths_look_different():
@@ -463,15 +453,15 @@ def test_plot_sizes_needs_numbers(groups):
     assert not plt.get_fignums()
 
 
-def test_plot_each_path_draws_every_path_beside_the_same_one_in_grey():
+def test_plot_each_path_draws_every_path_beside_the_same_pale_one():
     paths = {"a": [(0.0, 1.0), (2.0, 3.0)], "b": [(1.0, 1.0), (0.0, 0.0)], "c": [(2.0, 2.0)]}
     paths["d"] = paths["a"]
-    grey = [(0.0, 0.0), (1.0, 2.0)]
-    axes = plot_each_path(bowl, paths, behind=grey, title="Four", xlim=(-1, 3), ylim=(-2, 4))
+    pale = [(0.0, 0.0), (1.0, 2.0)]
+    axes = plot_each_path(bowl, paths, behind=pale, title="Four", xlim=(-1, 3), ylim=(-2, 4))
     assert [ax.get_title() for ax in axes] == ["a", "b", "c", "d"]
     for ax, (name, path) in zip(axes, paths.items(), strict=True):
         lines = {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines()}
-        assert lines["_behind"] == [list(point) for point in grey]
+        assert lines["_behind"] == [list(point) for point in pale]
         assert lines[name] == [list(point) for point in path]
         assert (ax.get_xlim(), ax.get_ylim(), len(ax.collections)) == ((-1, 3), (-2, 4), 2)
     assert not axes[0].figure.axes[-1].axison
@@ -522,6 +512,19 @@ def test_without_truths_every_word_is_taken_as_it_is():
 def test_pictures_without_colours_or_without_words_are_refused(shape, words):
     with pytest.raises(ValueError, match="pictures must be"):
         show_guesses(torch.rand(shape), ["?"] * words, title="t")
+
+
+def test_features_are_seen_along_the_directions_in_which_they_differ_most():
+    far = torch.tensor([[9.0, 0, 0], [9.5, 0, 1], [-9, 0, 1], [-9.5, 0, 0], [50, 50, 50]])
+    kinds = ["shoe", "shoe", "bag", "bag", "hat"]
+    left, right = plot_clouds({"a": far, "b": far[:, [2, 1, 0]]}, kinds, ["shoe", "bag"], title="t")
+    shoes, bags = (line.get_xdata() for line in left.lines)
+    assert len(shoes) == len(bags) == 2 and np.sign(shoes).tolist() == [-np.sign(bags[0])] * 2
+    np.testing.assert_allclose(np.abs(right.lines[0].get_xdata()), np.abs(shoes))
+    assert [text.get_text() for text in left.figure.legends[0].get_texts()] == ["shoe", "bag"]
+    for wrong in {}, {"a": far[:3]}:
+        with pytest.raises(ValueError, match="a row for each"):
+            plot_clouds(wrong, kinds, ["shoe"], title="t")
 
 
 def test_what_a_network_sees_stands_beside_the_photograph():

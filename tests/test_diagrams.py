@@ -766,8 +766,8 @@ def test_each_part_is_coloured_by_whether_it_learns_and_its_numbers_are_counted(
     texts = [text.get_text() for text in ax.texts]
     assert texts == [
         "a probe",
-        "body: 0 of 21 numbers learn",
-        "head: 4 of 4 numbers learn",
+        "body: 0 of 21\nnumbers learn",
+        "head: 4 of 4\nnumbers learn",
     ]
 
 

@@ -96,9 +96,9 @@ os.chdir(home)
 def test_programs_that_13_starts_in_its_folder_find_the_helpers() -> None:
     """A reader may open it in the project's root, with nothing installed but PyTorch."""
     cells = stored(ROOT / "notebooks" / "13_save_load.ipynb").cells
-    (moving,) = (cell.source for cell in cells if "os.chdir(folder.name)" in cell.source)
-    lines = [line for line in moving.splitlines() if "fashion_mnist()" not in line]
-    program = "\n".join(["import os, sys, tempfile", *lines, START_A_PROGRAM])
+    (source,) = (cell.source for cell in cells if "os.chdir(folder.name)" in cell.source)
+    moving = source[source.index("home = ") :]  # without the imports above
+    program = "\n".join(["import os, sys, tempfile", moving, START_A_PROGRAM])
     bare = [sys.executable, "-S", "-c", program]  # -S: without site-packages
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     ran = subprocess.run(bare, cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from helpers.processes import CAN_TORCHRUN, everywhere, torchrun
+from helpers.processes import CAN_TORCHRUN, everywhere, fixed_and_each, torchrun
 
 needs_torchrun = pytest.mark.skipif(not CAN_TORCHRUN, reason="torchrun may lack a library here")
 pytestmark = pytest.mark.skipif(not dist.is_available(), reason="needs torch.distributed")
@@ -27,6 +27,11 @@ def options_of(rank, size, **options):
 def refuse(rank, size):
     if rank == 1:
         raise ValueError("rank 1 has no time")
+
+
+def test_a_line_goes_through_two_measurements_and_never_begins_below_zero():
+    assert fixed_and_each({64: 0.010, 256: 0.034}) == pytest.approx((0.002, 0.000125))
+    assert fixed_and_each({256: 0.050, 64: 0.010}) == pytest.approx((0.0, 0.010 / 64))
 
 
 def test_two_processes_meet_stay_and_leave_after_an_error():

@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex
 
 from helpers.scaling import (
     KEPT,
+    PALE,
     SPENT,
     TOGETHER,
     draw_collectives,
@@ -54,6 +55,16 @@ def test_sums_over_all_processes_are_purple():
         True,
     ]
     assert words(ax) == ["1", "2", "10", "20", "before", "11", "2", "10", "22", "after"]
+
+
+def test_what_has_changed_is_pale_and_the_fourth_moment_begins_a_second_row():
+    moments = [torch.tensor([[1.0, 2.0], [number, 9.0]]) for number in (5.0, 7.0, 7.0, 7.0)]
+    ax = draw_processes(dict(zip("abcd", moments, strict=True)), title="Four")
+    pale = [to_hex(patch.get_facecolor()).upper() == PALE for patch in ax.patches]
+    assert [place for place, is_pale in enumerate(pale) if is_pale] == [6]
+    assert ax.patches[12].get_y() > 2 and ax.patches[12].get_x() == ax.patches[0].get_x()
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["process 0", "process 1"] * 2
 
 
 def test_a_ring_has_an_arrow_from_each_process():
