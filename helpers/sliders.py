@@ -66,9 +66,10 @@ for (const place of document.querySelectorAll(".valley-sliders:not([data-ready])
     picture.querySelector(".way").setAttribute("points", pixels.join(" "));
     picture.querySelector(".dots").setAttribute("d", pixels.map(p => `M${p}h0`).join(""));
     picture.querySelector(".end").setAttribute("d", `M${pixels[steps]}h0`);
-    const shown = height < 0.01 ? height.toExponential(0) : height.toFixed(2);
+    const short = number => number < 0.01 ? number.toExponential(0) : number.toFixed(2);
+    const away = short(Math.hypot(x - lowest[0], y - lowest[1]));
     says.textContent = height > 1e4 ? `After ${steps} steps: it flies off.`
-      : `After ${steps} steps: ${shown} above the lowest point.`;
+      : `After ${steps} steps: ${away} away from the lowest point, ${short(height)} above it.`;
   };
   place.append(knobs, says);
   draw();

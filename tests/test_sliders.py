@@ -105,4 +105,4 @@ def test_moving_the_sliders_draws_the_way_anew(tmp_path, rate, momentum):
     torch.testing.assert_close(
         as_weights(way), way_of(page(rate=rate, momentum=momentum)), atol=0.002, rtol=0
     )
-    assert re.search(r"After 40 steps: \S+ above the lowest point", shown)
+    assert re.search(r"After 40 steps: \S+ away from the lowest point, \S+ above it", shown)
