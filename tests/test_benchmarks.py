@@ -76,6 +76,6 @@ def test_each_ingredient_can_be_left_out(capsys, monkeypatch):
     challenge["main"]([*TINY, "--choose", "--seeds", "0", "--samples", "64"])
     rows = capsys.readouterr().out.splitlines()[1:]
     assert [row.split()[0] for row in rows[::2]] == [
-        *("nothing", "augmentation", "shifts", "mirrors", "smoothed", "weight")
+        *("nothing", "augmentation", "shifts", "mirrors", "ten", "smoothed", "weight")
     ]
     assert all(row.startswith("mean validation accuracy") for row in rows[1::2])
