@@ -37,6 +37,12 @@ DONE = """() => {
     return failed || (code.at(-1).executionCount !== null && code.at(-1).executionState === 'idle');
 }"""
 ACTIVATE = "k => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = k }"
+# A kernel can be idle before its notebook has come from the server.
+LOADED = """() => {
+    const { context, content } = window.jupyterapp.shell.currentWidget;
+    const count = content?.model?.cells.length;
+    return context?.isReady && count > 1 && content.widgets.length === count;
+}"""
 BUSY = "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
 
 
@@ -76,6 +82,7 @@ def opened(page: Page, where: str) -> None:
     """Go to a page and wait until its notebook is on screen and its kernel is idle."""
     page.goto(f"{where}?token=secret")
     page.wait_for_selector(".jp-Notebook", state="attached")
+    page.wait_for_function(LOADED)
     page.wait_for_function(f"({BUSY})() === 'idle'")
 
 
