@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,13 +38,15 @@ DONE = """() => {
     return failed || (code.at(-1).executionCount !== null && code.at(-1).executionState === 'idle');
 }"""
 ACTIVATE = "k => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = k }"
-# A kernel can be idle before its notebook has come from the server.
-LOADED = """() => {
-    const { context, content } = window.jupyterapp.shell.currentWidget;
-    const count = content?.model?.cells.length;
-    return context?.isReady && count > 1 && content.widgets.length === count;
+# A kernel can be idle before its notebook has come from the server, and another widget, or none,
+# may be in front until then.
+LOADED = """name => {
+    const { context, content } = window.jupyterapp?.shell?.currentWidget ?? {};
+    const count = content?.model?.cells?.length;
+    return !!context?.path?.endsWith(name) && context.isReady
+        && count > 1 && content.widgets.length === count;
 }"""
-BUSY = "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
+STATUS = "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +81,17 @@ def cells(page: Page) -> list[dict[str, Any]]:
     return page.evaluate(CELLS)
 
 
-def opened(page: Page, where: str) -> None:
-    """Go to a page and wait until its notebook is on screen and its kernel is idle."""
+def opened(page: Page, where: str, name: str) -> None:
+    """Go to a page and wait until that notebook is on screen and its kernel is idle."""
     page.goto(f"{where}?token=secret")
     page.wait_for_selector(".jp-Notebook", state="attached")
-    page.wait_for_function(LOADED)
-    page.wait_for_function(f"({BUSY})() === 'idle'")
+    page.wait_for_function(LOADED, arg=name)
+    page.wait_for_function(f"({STATUS})() === 'idle'")
+
+
+def chapter(name: str) -> str:
+    """Return where a chapter opens alone, in a workspace that no other test has left tabs in."""
+    return f"lab/workspaces/{uuid.uuid4().hex}/tree/workbook/{name}"
 
 
 def shut_down(page: Page) -> None:
@@ -92,7 +100,7 @@ def shut_down(page: Page) -> None:
 
 
 def test_lab_opens_the_first_chapter_without_outputs_and_without_a_question(page: Page) -> None:
-    opened(page, "")
+    opened(page, "", CHAPTERS[0])
     assert f"/workbook/{CHAPTERS[0]}" in page.url
     expect(page.get_by_role("heading", level=1).first).to_contain_text("01 · ")
     code = [cell for cell in cells(page) if cell["kind"] == "code"]
@@ -104,7 +112,7 @@ def test_lab_opens_the_first_chapter_without_outputs_and_without_a_question(page
 
 @pytest.mark.parametrize("name", RUN)
 def test_restart_and_run_all(page: Page, name: str, say: Any) -> None:
-    opened(page, f"lab/tree/workbook/{name}")
+    opened(page, chapter(name), name)
     begun = time.monotonic()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Restart Kernel and Run All Cells…").click()
@@ -121,7 +129,7 @@ def test_restart_and_run_all(page: Page, name: str, say: Any) -> None:
 def wait_until_run(page: Page) -> list[dict[str, Any]]:
     """Return the code cells once the last has run, or one has failed."""
     for _ in range(MINUTES * 60):
-        if page.evaluate(DONE) and page.evaluate(BUSY) == "idle":
+        if page.evaluate(DONE) and page.evaluate(STATUS) == "idle":
             break
         page.wait_for_timeout(1000)
     return [cell for cell in cells(page) if cell["kind"] == "code" and cell["source"].strip()]
@@ -139,7 +147,7 @@ check("1.3", standardise_rows)"""
 
 
 def test_an_exercise_is_answered_wrong_then_hinted_then_right(page: Page) -> None:
-    opened(page, f"lab/tree/workbook/{CHAPTERS[0]}")
+    opened(page, chapter(CHAPTERS[0]), CHAPTERS[0])
     found = cells(page)
     code = [number for number, cell in enumerate(found) if cell["kind"] == "code"]
     place = next(n for n in code if f'check("{EXERCISE}"' in found[n]["source"])
