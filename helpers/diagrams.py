@@ -1,6 +1,6 @@
 """Diagrams of ideas: what a tensor is and does, what a window sees, what bits are for."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, product
 from typing import Any
@@ -36,9 +36,11 @@ LAYERS = {  # what stands above a stack in a picture of a network; {} is the sid
     nn.Conv2d: "{0}×{0}\nconvolution",
     nn.AvgPool2d: "{0}×{0}\nmean",
     nn.MaxPool2d: "{0}×{0}\nmaximum",
+    nn.AdaptiveMaxPool2d: "largest\nof each",
     nn.Flatten: "flat",
     nn.Linear: "linear",
 }
+ON_TOP: dict[type[nn.Module], str] = {nn.BatchNorm2d: "batch norm"}  # others: the class's name
 
 LEARNING: dict[str, Any] = {  # a box in a picture of what trains
     "learns": {"facecolor": "#DDF1EA", "edgecolor": COLORS[2]},
@@ -996,7 +998,8 @@ def draw_layers(
     has. The front map of a stack shows its numbers, and so does a row: the darker, the larger.
 
     Args:
-        model: its layers in order; an activation is drawn with the layer before it.
+        model: its layers in order, or blocks of layers; an activation, or batch norm, is drawn
+            with the layer before it.
         image: (1, H, W).
         title: the picture's title.
         names: what the last numbers stand for, or none.
@@ -1016,8 +1019,9 @@ def draw_layers(
     sizes[-1] = sizes[-1][0], 0.18 * len(names) or sizes[-1][1]
     lefts = np.cumsum([0.0] + [wide + 0.31 for wide, _ in sizes[:-1]])
     right = lefts[-1] + (0.85 if names else 0.3)
-    _, ax = plt.subplots(figsize=(right + 0.25, 2.75), layout="constrained")
-    ax.set(xlim=(-0.15, right), ylim=(1.1, -1.3), aspect="equal", title=title)
+    top = 0.93 + 0.125 * max(words.count("\n") + 1 for words, _ in stages)
+    _, ax = plt.subplots(figsize=(right + 0.25, top + 1.45), layout="constrained")
+    ax.set(xlim=(-0.15, right), ylim=(1.1, -top), aspect="equal", title=title)
     ax.axis("off")
     for left, (words, values), size in zip(lefts, stages, sizes, strict=True):
         _draw_stack(ax, left, values, size)
@@ -1032,16 +1036,22 @@ def _stages(model: nn.Sequential, image: Tensor) -> list[tuple[str, Tensor]]:
     """Return words and numbers, (C, H, W) or (N,), of all that is drawn, the picture first."""
     stages = [("picture", image.detach().cpu())]
     values = image[None].to(next(model.parameters()).device)
-    for layer in model:
+    for layer in _leaves(model):
         with torch.no_grad():
             values = layer(values)
         side = np.ravel(getattr(layer, "kernel_size", 0))[0]
         if type(layer) in LAYERS:
             stages.append((LAYERS[type(layer)].format(side), values[0].cpu()))
         elif not isinstance(layer, nn.Identity):
-            words = f"{stages.pop()[0]}\n{type(layer).__name__.lower()}"
-            stages.append((words, values[0].cpu()))
+            name = ON_TOP.get(type(layer), type(layer).__name__.lower())
+            stages.append((f"{stages.pop()[0]}\n{name}", values[0].cpu()))
     return stages
+
+
+def _leaves(model: nn.Sequential) -> Iterator[nn.Module]:
+    """Give the layers in order, also those inside blocks."""
+    for layer in model:
+        yield from _leaves(layer) if isinstance(layer, nn.Sequential) else (layer,)
 
 
 def _stack_size(values: Tensor, scale: float) -> Point:
