@@ -1019,7 +1019,7 @@ def draw_layers(
     sizes[-1] = sizes[-1][0], 0.18 * len(names) or sizes[-1][1]
     lefts = np.cumsum([0.0] + [wide + 0.31 for wide, _ in sizes[:-1]])
     right = lefts[-1] + (0.85 if names else 0.3)
-    top = 0.93 + 0.125 * max(words.count("\n") + 1 for words, _ in stages)
+    top = 0.94 + 0.12 * max(words.count("\n") + 1 for words, _ in stages)
     _, ax = plt.subplots(figsize=(right + 0.25, top + 1.45), layout="constrained")
     ax.set(xlim=(-0.15, right), ylim=(1.1, -top), aspect="equal", title=title)
     ax.axis("off")
