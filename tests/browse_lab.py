@@ -18,7 +18,7 @@ CHAPTERS = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"
 SHORT = [name for name in CHAPTERS if name[:2] in ("03", "04")]
 RUN = CHAPTERS if os.environ.get("WEEKLY") else SHORT
 PATIENCE = 120_000  # milliseconds: the machine may be busy
-MINUTES = 20  # for a chapter
+MINUTES = 10  # for a chapter
 expect.set_options(timeout=PATIENCE)
 
 # What a front end knows of the notebook on screen, cell by cell.

@@ -291,8 +291,9 @@ def test_run_finds_the_project_from_anywhere(folder, tmp_path):
     shutil.copy(ROOT / ".ci" / "run", folder / ".ci")
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "make").write_text('#!/bin/sh\necho "make $* in $PWD"\n')
-    (programs / "make").chmod(0o755)
+    for name in ("make", "chromium"):  # with a browser there is none to install
+        (programs / name).write_text('#!/bin/sh\necho "make $* in $PWD"\n')
+        (programs / name).chmod(0o755)
     path = os.pathsep.join([str(programs), os.environ["PATH"]])
     ran = subprocess.run(
         ["bash", ".ci/run"],
@@ -303,7 +304,9 @@ def test_run_finds_the_project_from_anywhere(folder, tmp_path):
     )
     assert ran.returncode == 0, ran.stderr
     calls = [line for line in ran.stdout.splitlines() if line.startswith("make ")]
-    assert calls == [f"make {target} in {folder.resolve()}" for target in ("lint", "test")]
+    assert calls == [
+        f"make {target} in {folder.resolve()}" for target in ("lint", "test", "browse")
+    ]
 
 
 # .ci/check_setup.py ------------------------------------------------------------------------------
