@@ -586,11 +586,10 @@ EXERCISES = (
     Exercise(
         number="5.2",
         prompt=(
-            "**5.2 Modify.** Make the setting of the weights a function, with biases: "
-            "`linear_from(w, b)` returns an `nn.Linear` that computes `x @ w + b`, where `w` has "
-            "the shape (inputs, outputs) as in 02. Weight and bias shall be learned afterwards, "
-            "have the dtype of `w`, and be copies: what the layer learns must not change `w` and "
-            "`b`."
+            "**5.2 Modify.** Write `linear_from(w, b)`: it returns an `nn.Linear` with the dtype "
+            "of `w` that computes `x @ w + b`, where `w` has the shape (inputs, outputs). Its "
+            "weight and bias can be learned, but they are copies: training the layer must not "
+            "change `w` and `b`."
         ),
         stub="def linear_from(w, b):\n    return None  # your lines",
         name="linear_from",

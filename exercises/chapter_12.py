@@ -478,9 +478,9 @@ EXERCISES = (
         prompt="""\
 **12.1 Modify.** A mirrored shirt is a shirt. Write a layer that in training mode, and only then,
 replaces each picture of (B, 1, H, W) by its mirror image with probability ½; `images.flip(-1)`
-mirrors all of them. Then put it in front of `LeNet` and run `try_out` again. Does it help in
-twelve epochs? By how much must two runs differ before you believe in the difference? Run one
-model with three seeds to find out.""",
+mirrors all of them. Then put it in front of `LeNet` and run `try_out` again. Does it help in four
+epochs? And in twelve, with `epochs=12`? By how much must two runs differ before you believe in
+the difference? Run one model with three seeds to find out.""",
         stub="""\
 class RandomMirror(nn.Module):
     def forward(self, images):  # (B, 1, H, W) -> (B, 1, H, W)

@@ -850,6 +850,7 @@ def draw_lanes(
 
     Built in notebook 13, for two ways to write a file; notebook 14 draws Python and a GPU so.
     The same words have the same colour; they stand in their bar, or below if none has room.
+    Time is counted from the first start, so any clock will do.
 
     Args:
         lanes: from a name to what happens there: words, start and end.
@@ -865,14 +866,16 @@ def draw_lanes(
         raise ValueError(f"lanes must hold spans that end after they start, got {dict(lanes)}")
     inks = dict(zip(dict.fromkeys(words for words, _, _ in spans), cycle(LANES), strict=False))
     first, last = min(start for _, start, _ in spans), max(end for _, _, end in spans)
+    lanes = {k: [(w, a - first, b - first) for w, a, b in lane] for k, lane in lanes.items()}
+    last -= first
     _, ax = plt.subplots(figsize=(7.0, 0.5 * len(lanes) + 1.1), layout="constrained")
-    ax.set(title=title, xlabel=xlabel, xlim=(first, last), ylim=(len(lanes) - 0.5, -0.5))
+    ax.set(title=title, xlabel=xlabel, xlim=(0, last), ylim=(len(lanes) - 0.5, -0.5))
     for row, (words, start, end) in ((r, s) for r, lane in enumerate(lanes.values()) for s in lane):
         ax.barh(row, end - start, 0.7, start, color=inks[words], edgecolor="white", linewidth=0.5)
-    written = _write_spans(ax, lanes, inks, 5.0 / ((last - first) or 1.0))
+    written = _write_spans(ax, lanes, inks, 5.0 / (last or 1.0))
     _name_lanes(ax, lanes, {words: ink for words, ink in inks.items() if words not in written})
     if strike is not None:
-        _strike(ax, strike, last)
+        _strike(ax, strike - first, last)
     return ax
 
 

@@ -616,6 +616,12 @@ def test_draw_lanes_explains_below_what_no_bar_has_room_for():
     assert [text.get_text() for text in legend.get_texts()] == ["a long story"]
 
 
+def test_draw_lanes_counts_time_from_the_first_start():
+    ax = draw_lanes({"a": [("run", 105, 107)], "b": [("run", 102, 104)]}, title="", strike=106)
+    assert [bar[:3] for bar in spans(ax)[:2]] == [(1, 0, 2), (0, 3, 5)]
+    assert ax.get_xlim() == (0, 5)
+
+
 @pytest.mark.parametrize("lanes", [{}, {"a": []}, {"a": [("back", 2, 1)]}])
 def test_draw_lanes_refuses_what_no_clock_shows(lanes):
     with pytest.raises(ValueError, match="lanes must hold"):
