@@ -1,6 +1,6 @@
 """Diagrams of ideas: what a tensor is and does, what a window sees, what bits are for."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, product
 from typing import Any
@@ -1001,8 +1001,8 @@ def draw_layers(
     has. The front map of a stack shows its numbers, and so does a row: the darker, the larger.
 
     Args:
-        model: its layers in order, or blocks of layers; an activation, or batch norm, is drawn
-            with the layer before it.
+        model: its layers in order; an activation, or batch norm, is drawn with the layer before
+            it, and a block of layers as one.
         image: (1, H, W).
         title: the picture's title.
         names: what the last numbers stand for, or none.
@@ -1039,22 +1039,24 @@ def _stages(model: nn.Sequential, image: Tensor) -> list[tuple[str, Tensor]]:
     """Return words and numbers, (C, H, W) or (N,), of all that is drawn, the picture first."""
     stages = [("picture", image.detach().cpu())]
     values = image[None].to(next(model.parameters()).device)
-    for layer in _leaves(model):
+    for layer in model:
         with torch.no_grad():
             values = layer(values)
-        side = np.ravel(getattr(layer, "kernel_size", 0))[0]
-        if type(layer) in LAYERS:
-            stages.append((LAYERS[type(layer)].format(side), values[0].cpu()))
-        elif not isinstance(layer, nn.Identity):
-            name = ON_TOP.get(type(layer), type(layer).__name__.lower())
-            stages.append((f"{stages.pop()[0]}\n{name}", values[0].cpu()))
+        words = _said_above(layer)
+        if isinstance(layer, (nn.Sequential, *LAYERS)):
+            stages.append((words, values[0].cpu()))
+        elif words:
+            stages.append((f"{stages.pop()[0]}\n{words}", values[0].cpu()))
     return stages
 
 
-def _leaves(model: nn.Sequential) -> Iterator[nn.Module]:
-    """Give the layers in order, also those inside blocks."""
-    for layer in model:
-        yield from _leaves(layer) if isinstance(layer, nn.Sequential) else (layer,)
+def _said_above(layer: nn.Module) -> str:
+    """Return what stands above what leaves a layer or a block: nothing above an Identity."""
+    if isinstance(layer, nn.Sequential):
+        return "\n".join(filter(None, map(_said_above, layer)))
+    side = np.ravel(getattr(layer, "kernel_size", 0))[0]
+    name = "" if isinstance(layer, nn.Identity) else type(layer).__name__.lower()
+    return LAYERS.get(type(layer), ON_TOP.get(type(layer), name)).format(side)
 
 
 def _stack_size(values: Tensor, scale: float) -> Point:

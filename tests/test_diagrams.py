@@ -744,12 +744,14 @@ def test_draw_layers_shows_every_shape_and_the_numbers_in_front():
         assert np.allclose(front, first.numpy())
 
 
-def test_draw_layers_opens_blocks_and_names_batch_norm():
+def test_draw_layers_draws_a_block_as_one_and_names_its_layers():
     torch.manual_seed(0)
-    block = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.AdaptiveMaxPool2d(1))
-    ax = draw_layers(nn.Sequential(block, nn.Flatten()), torch.rand(1, 8, 8), title="A block")
-    above = ["picture", "3×3\nconvolution\nbatch norm\nrelu", "largest\nof each", "flat"]
-    below = ["1 × 8×8", "3 × 6×6", "3 × 1×1", "3"]
+    block = nn.Sequential(nn.Conv2d(1, 3, 3), nn.MaxPool2d(2), nn.BatchNorm2d(3), nn.ReLU())
+    model = nn.Sequential(block, nn.AdaptiveMaxPool2d(1), nn.Flatten())
+    ax = draw_layers(model, torch.rand(1, 8, 8), title="A block")
+    words = "3×3\nconvolution\n2×2\nmaximum\nbatch norm\nrelu"
+    above = ["picture", words, "largest\nof each", "flat"]
+    below = ["1 × 8×8", "3 × 3×3", "3 × 1×1", "3"]
     assert sorted(text.get_text() for text in ax.texts) == sorted([*above, *below])
     ax.figure.canvas.draw()
     tops = [text.get_window_extent().y1 for text in ax.texts]
