@@ -517,29 +517,6 @@ def show_images(
     return axes
 
 
-def plot_filters(weights: Tensor, *, title: str, columns: int = 8) -> np.ndarray:
-    """Draw convolution kernels, blue for negative weights, white for 0, red for positive.
-
-    Built in notebook 11. One scale serves all kernels, so that their strengths compare.
-
-    Args:
-        weights: (C_out, 1, kH, kW) or (N, kH, kW).
-        title: the picture's title.
-        columns: how many kernels stand side by side.
-
-    Returns:
-        The Axes, one a kernel, (N,).
-
-    Raises:
-        ValueError: no kernels, or another shape.
-    """
-    kernels = _grey(weights, "weights")
-    bound = float(np.abs(kernels).max()) or 1.0
-    axes = _show_each(kernels, columns, 0.95, title, cmap="RdBu_r", vmin=-bound, vmax=bound)
-    axes[0].figure.colorbar(axes[0].images[0], ax=list(axes), shrink=0.8, label="weight")
-    return axes
-
-
 def plot_answers(kernels: Tensor, image: Tensor, maps: Tensor, *, title: str) -> np.ndarray:
     """Draw convolution kernels, and below each of them the map that it makes of one picture.
 

@@ -20,7 +20,6 @@ from helpers.charts import (
     plot_clouds,
     plot_confusion_matrix,
     plot_each_path,
-    plot_filters,
     plot_history,
     plot_losses,
     plot_paths,
@@ -187,17 +186,6 @@ def test_plot_confusion_matrix_writes_the_counts():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
     with pytest.raises(ValueError, match="for 3 class names"):
         plot_confusion_matrix(matrix, ["a", "b", "c"], title="no")
-
-
-def test_plot_filters_centres_its_colours_on_zero():
-    weights = torch.randn(6, 1, 5, 5, requires_grad=True)
-    axes = plot_filters(weights, title="Six")
-    assert len(axes) == 6
-    low, high = axes[0].get_images()[0].get_clim()
-    assert low == -high and high == pytest.approx(weights.abs().max().item())
-    assert weights.grad is None
-    with pytest.raises(ValueError, match=r"weights must have shape .* got \(16, 6, 5, 5\)"):
-        plot_filters(torch.randn(16, 6, 5, 5), title="no")
 
 
 def test_plot_answers_sets_each_map_below_its_kernel():
