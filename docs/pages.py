@@ -28,7 +28,7 @@ OUTSIDE = re.compile(r"\]\(\.\./([^)#\s]+)")
 ITALICS = re.compile(r"(?<![*\w])\*(?![*\s])([^*]+?)(?<![\s*])\*(?![*\w])")
 
 FOLDED_ANSWER = "Decide first, then look"
-FOLDED_SETUP = "Setup: fetches the project where this page is all there is"
+FOLDED_SETUP = "Setup (on Colab, it fetches the rest of the project)"
 FOLDED_CLAIM = "Checked in every run: {claim}"
 
 BUTTONS = """\
