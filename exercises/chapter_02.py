@@ -672,7 +672,7 @@ EXERCISES = (
             ),
             Wrong(
                 lambda y_pred, y: 2 * (y_pred - y) * y_pred / y.numel(),
-                "one factor too many: the slope of `y_pred - y` along `y_pred` is 1.",
+                "one factor too many: `y_pred - y` has slope 1 with respect to `y_pred`.",
             ),
             Wrong(
                 _of_the_sum,
@@ -694,7 +694,7 @@ EXERCISES = (
             ),
             Wrong(
                 lambda y_pred, y: ((y_pred - y) ** 2).mean(),
-                "that is the loss itself; asked for is its slope along each entry of `y_pred`.",
+                "that is the loss itself; asked for is its slope for each entry of `y_pred`.",
             ),
             Wrong(
                 _wrong_way_round,

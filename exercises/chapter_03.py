@@ -48,7 +48,7 @@ def gradients(f, *inputs):
 
 
 def jacobian(f, x):
-    """Return the slope of each result along each input: one row for each result."""
+    """Return the slope of each result for each input: one row for each result."""
     x = x.detach().clone().requires_grad_()
     rows = []
     for one_hot in torch.eye(len(f(x)), dtype=x.dtype):
@@ -858,9 +858,9 @@ def gradients(f, *inputs):
         number="3.5",
         prompt="""\
 **3.5 Build.** `f` turns a vector of N numbers into one of M. Its *Jacobian* is the (M, N) matrix
-that holds in row i and column j the slope of result i along input j. Build it row by row from
-`backward(gradient=…)`. `x` comes as a plain tensor, which does not require a gradient; leave it
-so.""",
+that holds in row i and column j the slope of result i with respect to input j. Build it row by
+row from `backward(gradient=…)`. `x` comes as a plain tensor, which does not require a gradient;
+leave it so.""",
         stub="""\
 def jacobian(f, x):
     return None  # your lines""",

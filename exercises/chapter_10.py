@@ -315,6 +315,20 @@ def _gradient_and_kernel(generator: Generator) -> tuple[Any, ...]:
     return _normal(generator, height, width), _normal(generator, rows, columns), stride, shape
 
 
+# 10.4 ---------------------------------------------------------------------------------------------
+
+
+def padding_for_576() -> int:
+    """Find the padding of LeNet's first convolution that hands 576 numbers to its linear layers."""
+
+    def numbers(padding: int) -> int:
+        first, second = nn.Conv2d(1, 6, 5, padding=padding), nn.Conv2d(6, 16, 5)
+        net = nn.Sequential(first, nn.AvgPool2d(2), second, nn.AvgPool2d(2))
+        return net(torch.zeros(1, 1, 28, 28)).numel()
+
+    return next(padding for padding in range(28) if numbers(padding) == 576)
+
+
 EXERCISES = (
     Exercise(
         number="10.1",
@@ -640,6 +654,78 @@ EXERCISES = (
         because=(
             "pixels that several windows read add up what each hands back, and pixels that none "
             "read keep a zero."
+        ),
+    ),
+    Exercise(
+        number="10.4",
+        prompt=(
+            "**10.4 Predict.** Another LeNet stops with `mat1 and mat2 shapes cannot be multiplied "
+            "(1x576 and 400x120)`. Its first convolution has the wrong `padding`. Which one, if no "
+            "pooling loses a row? And what did its author believe about *p*?"
+        ),
+        stub="answer = None  # the padding, a number",
+        name="answer",
+        solution=padding_for_576,
+        wrong=(
+            Wrong(
+                2,
+                "that is the right padding, which keeps 28 rows and gives 400 numbers. This "
+                "network has another one.",
+            ),
+            Wrong(
+                5,
+                "5 gives 576 as well, but the second pooling loses a row: 34, 17, 13 and 6 rows. "
+                "Take the padding that loses none.",
+            ),
+            Wrong(
+                8,
+                "8 rows of zeros are there, above and below together; `padding` counts those on "
+                "each side.",
+            ),
+            Wrong(
+                3,
+                "3 gives 30, 15, 11 and 5 rows, and 16·5·5 are 400 numbers: no message at all.",
+            ),
+            *wrongs(
+                "with so little padding, 256 numbers arrive, as in the chapter. Here more than 400 "
+                "arrive, so more than 28 rows came out of the first convolution.",
+                *(0, 1),
+            ),
+            Wrong(
+                6,
+                "6 is how many rows the second pooling gave: 576 = 16·6·6. From there, walk up to "
+                "the first convolution.",
+            ),
+            Wrong(
+                12,
+                "12 is how many rows the second convolution gave. Walk on: its window took off 4, "
+                "and the pooling before it halved.",
+            ),
+            Wrong(
+                16,
+                "16 is how many rows the first pooling gave, half of what the first convolution "
+                "gave.",
+            ),
+            Wrong(
+                32,
+                "32 is how many rows the first convolution gave. Which padding makes 32 of 28?",
+            ),
+            *wrongs(
+                "576 numbers are 16 square maps of 36: 6 rows each. From there, walk up to the "
+                "first convolution.",
+                *(36, 24, 576),
+            ),
+        ),
+        hints=(
+            "Walk up from 576 as you did from 256: how many rows does each of the 16 maps have, "
+            "and how many did each layer before give?",
+            "6 rows came from 12, those from 16, and those from 32. The padding has to make 32 "
+            "rows out of 28.",
+            "Solve 28 + 2p − 5 + 1 = 32.",
+        ),
+        because=(
+            "28 + 2·4 − 5 + 1 = 32 rows, then 16, 12 and 6. The author knew that 4 rows were "
+            "missing, and believed that p counts both sides together. It counts each side."
         ),
     ),
 )

@@ -434,7 +434,7 @@ def draw_places(size: int, kernel: int, *, title: str) -> Axes:
     if not 1 <= out <= len(WINDOWS) or kernel < 1:
         raise ValueError(f"a window of {kernel} must have one to three places on {size} rows")
     last = 3.5 + 1.2 * out  # where the sums stand
-    ax, _ = _canvas((-1.0, last + 2.0), (-0.2, size + 1.1), title)
+    ax, _ = _canvas((-0.5, last + 1.5), (-0.2, size + 0.7), title)
     for row in range(size):
         _draw_cell(ax, 0, row, "#e9edf2")
     for place, ink in enumerate(WINDOWS[:out]):
@@ -487,7 +487,7 @@ def draw_windows(
     chosen = _cells_to_show(out, cells)
     gap = size + padding + 1.5  # where the output begins
     first, right = -padding - 0.2, gap + max(out, 2.5) + 0.2
-    ax, _ = _canvas((first, right), (first, size + padding + 1.1), title)
+    ax, _ = _canvas((first, right), (first, size + padding + 0.7), title)
     read = {i * stride + j * dilation - padding for i in range(out) for j in range(kernel)}
     _draw_input(ax, size, padding, read)
     for number, (row, column) in enumerate(chosen):
@@ -521,7 +521,7 @@ def draw_channels(
     if not groups or any(n < 1 or in_channels % n or out_channels % n for n in groups):
         raise ValueError(f"groups must divide {in_channels} and {out_channels}, got {groups}")
     tallest = max(in_channels, out_channels)
-    ax, _ = _canvas((-0.2, 4.2 * len(groups) - 1), (-0.2, tallest + 1.1), title)
+    ax, _ = _canvas((-0.2, 4.2 * len(groups) - 1), (-0.2, tallest + 0.85), title)
     for panel, count in enumerate(groups):
         left = 4.2 * panel
         _draw_slices(ax, left, (in_channels, out_channels), count)

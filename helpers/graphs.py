@@ -196,7 +196,7 @@ def _legend_of(graphs: Iterable[nx.MultiDiGraph], values: bool) -> list[str]:
     kinds = {kind for graph in graphs for _, kind in graph.nodes(data="kind")}
     parts = ["arrows: the way backward walks"]
     parts += ["orange: the gradient"] if values else []
-    return parts + (["dashed: no gradient reaches it"] if "unreached" in kinds else [])
+    return parts + (["dashed: not in this graph"] if "unreached" in kinds else [])
 
 
 def draw_values(

@@ -42,6 +42,34 @@ def test_wrong_receptive_fields(answer, words):
     assert_wrong("10.1", answer, words)
 
 
+@pytest.mark.parametrize("answer", ["4", "'4'", "4.0", "(32 - 28 + 4) // 2"])
+def test_right_paddings(answer):
+    assert_right("10.4", answer, "believed that p counts both sides together")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("2", "that is the right padding"),
+        ("5", "but the second pooling loses a row"),
+        ("2 * 4", "`padding` counts those on each side"),
+        ("3", "no message at all"),
+        ("0", "256 numbers arrive"),
+        ("6", "576 = 16·6·6"),
+        ("28 + 4", "Which padding makes 32 of 28?"),
+        ("7", "7 is too large. Walk up from 576 as you did from 256"),
+    ],
+)
+def test_wrong_paddings(answer, words):
+    assert_wrong("10.4", answer, words)
+
+
+def test_paddings_give_the_numbers_of_rows_that_are_named():
+    rows = {p: [r := 24 + 2 * p, r := r // 2, r := r - 4, r // 2] for p in range(6)}
+    assert (rows[3], rows[4], rows[5]) == ([30, 15, 11, 5], [32, 16, 12, 6], [34, 17, 13, 6])
+    assert [16 * last**2 for *_, last in rows.values()] == [256, 256, 400, 400, 576, 576]
+
+
 RIGHT = {
     "10.2": [
         "return corr2d(x, kernel)[::stride, ::stride]",

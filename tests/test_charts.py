@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from helpers.charts import (
+    COLORS,
     plot_answers,
     plot_bars,
     plot_clouds,
@@ -157,6 +158,14 @@ def test_show_images_shows_them_as_large_as_it_is_told():
     strip = show_images(torch.zeros(5, 7, 42), title="Of six each")[0].figure
     assert strip.get_figwidth() == pytest.approx(6 * small.get_figwidth())
     assert strip.get_figheight() == small.get_figheight()
+
+
+def test_show_images_marks_the_titles_that_say_no():
+    axes = show_images(torch.zeros(2, 4, 4), ["right", "no: a coat"], title="Two", marked="no:")
+    assert [ax.title.get_color() for ax in axes] == ["black", COLORS[1]]
+    plain = show_images(torch.zeros(1, 4, 4), ["no: a coat"], title="One", size=1.5)
+    assert plain[0].title.get_color() == "black"
+    assert plain[0].title.get_fontsize() > axes[0].title.get_fontsize()
 
 
 def test_plot_surprise_marks_what_each_probability_costs():

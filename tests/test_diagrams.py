@@ -481,6 +481,23 @@ def test_draw_channels_refuses_groups_that_do_not_divide(groups):
         draw_channels(4, 2, groups, title="no")
 
 
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        lambda: draw_places(5, 3, title="Places"),
+        lambda: draw_windows(5, 3, padding=1, title="Windows"),
+        lambda: draw_windows(6, 3, stride=2, title="Windows"),
+        lambda: draw_channels(4, 4, [1, 2, 4], title="Channels"),
+    ],
+)
+def test_pictures_of_windows_end_right_below_their_words(drawn):
+    ax = drawn()
+    assert_on_the_page(ax)
+    lowest = min(text.get_window_extent().y0 for text in ax.texts)
+    cell = ax.transData.transform((1, 0))[0] - ax.transData.transform((0, 0))[0]
+    assert 0 <= lowest - ax.bbox.y0 < cell / 5
+
+
 def test_draw_kernels_draws_one_line_a_slice_and_the_first_kernel_in_colour():
     names = ["red", "green", "blue"], ["map 0", "map 1"]
     ax = draw_kernels(*names, title="Slices")

@@ -96,8 +96,11 @@ os.chdir(home)
 def test_programs_that_13_starts_in_its_folder_find_the_helpers() -> None:
     """A reader may open it in the project's root, with nothing installed but PyTorch."""
     cells = stored(ROOT / "notebooks" / "13_save_load.ipynb").cells
-    (source,) = (cell.source for cell in cells if "os.chdir(folder.name)" in cell.source)
-    moving = source[source.index("home = ") :]  # without the imports above
+    steps = []
+    for first in "home = globals()", "folder = tempfile":  # each without the imports above it
+        (source,) = (cell.source for cell in cells if first in cell.source)
+        steps.append(source[source.index(first) :])
+    moving = "\n".join(steps)
     program = "\n".join(["import os, sys, tempfile", moving, START_A_PROGRAM])
     bare = [sys.executable, "-S", "-c", program]  # -S: without site-packages
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
