@@ -499,6 +499,14 @@ def _smoothing_inputs(generator: Generator) -> tuple[Any, ...]:
     return 2 * _normal(generator, 7, 5), labels, smoothing
 
 
+# 5.5 ---------------------------------------------------------------------------------------------
+
+
+def steps_with_thousands() -> int:
+    """Return how many steps four epochs are with mini-batches of 1,000."""
+    return sum(len(torch.randperm(60_000).split(1000)) for _ in range(4))
+
+
 EXERCISES = (
     Exercise(
         number="5.1",
@@ -948,6 +956,45 @@ EXERCISES = (
             "with smoothing the loss is smallest when the label's logit is a certain distance "
             "above the others; without it, farther is always better. PyTorch has it built in, as "
             "`label_smoothing` of `nn.CrossEntropyLoss`."
+        ),
+    ),
+    Exercise(
+        number="5.5",
+        prompt=(
+            "**5.5 Predict.** Give `learn_pictures` mini-batches of 1,000 and the rate "
+            "0.1. How many steps are four epochs? And will the accuracy end above or below that "
+            "of the hundreds? Give `check` the number of steps. Then run it, and once more at the "
+            "rate 0.5."
+        ),
+        stub="answer = None  # the number of steps",
+        name="answer",
+        solution=steps_with_thousands,
+        wrong=(
+            Wrong(60, "that is one epoch; the pictures are seen four times."),
+            Wrong(2400, "so many steps did the hundreds take; these are ten times as large."),
+            Wrong(4, "that is a step an epoch, with all 60,000 at once."),
+            Wrong(
+                4 * 60_000,
+                "so many pictures are looked at; a step looks at 1,000 of them.",
+            ),
+            Wrong(
+                4 * 1000,
+                "1,000 is how many pictures a step looks at; how many such steps are an epoch?",
+            ),
+            Wrong(600, "that is one epoch of the hundreds."),
+            Wrong(60_000, "that is how many pictures there are; a step looks at 1,000 of them."),
+            Wrong(24, "a 0 is lost: 60,000 pictures are 60 thousands."),
+            Wrong(40, "that is for 10,000 pictures, as many as the test has."),
+            Wrong(280, "that counts the 10,000 test pictures, too; no step looks at them."),
+        ),
+        hints=(
+            "How many mini-batches of 1,000 does `split` deal out of 60,000 rows?",
+            "Each mini-batch is one step, and each epoch deals them all out once.",
+        ),
+        because=(
+            "60 an epoch, a tenth of what the hundreds take. At the same rate the network gets "
+            "less far, so the accuracy ends below. A rate of 0.5 wins some of it back, because a "
+            "thousand pictures are a better guess at the gradient, and bear longer steps."
         ),
     ),
 )

@@ -138,35 +138,30 @@ def plot_bars(
     *,
     title: str,
     xlabel: str,
-    log: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw one horizontal bar for each name, the first on top, with its number at the end.
 
-    Built in notebook 14, for where the time of a training step goes.
+    Built in notebook 14, for how long batches take to arrive.
 
     Args:
         values: from a name to a number, 0 or more.
         title: the picture's title.
         xlabel: what the numbers are.
-        log: whether each step to the right is a factor of ten; no number may be 0 then.
         ax: where to draw; a new picture if None.
 
     Raises:
-        ValueError: there is nothing to draw, or a number is negative, not finite, or 0 with log.
+        ValueError: there is nothing to draw, or a number is negative or not finite.
     """
     numbers = np.array(list(values.values()), dtype=float)
     if not len(numbers) or not np.isfinite(numbers).all() or (numbers < 0).any():
         raise ValueError(f"values must hold finite numbers, 0 or more, got {dict(values)}")
-    if log and not numbers.all():
-        raise ValueError(f"a logarithm needs numbers above 0, got {dict(values)}")
     ax = _axes(ax, (5.4, 0.28 * len(numbers) + 0.9))
     bars = ax.barh(list(values), numbers, color=COLORS[0])
-    ax.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
+    labels = [f"{number:,.0f}" if number >= 100 else f"{number:.3g}" for number in numbers]
+    ax.bar_label(bars, labels, padding=3, fontsize=8)
     ax.invert_yaxis()
     ax.set(title=title, xlabel=xlabel, xlim=(0, 1.15 * (numbers.max() or 1)))
-    if log:
-        ax.set(xscale="log", xlim=(numbers.min() / 3, 4 * numbers.max()))
     ax.tick_params(axis="y", labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
     return ax

@@ -58,6 +58,8 @@ RIGHT = [
     ("5.4", "return F.cross_entropy(logits, labels, label_smoothing=smoothing)"),
     ("5.4", TARGET + "return -(target * log_softmax(logits)).sum(dim=1).mean()"),
     ("5.4", TARGET + "return F.cross_entropy(logits, target)"),
+    ("5.5", "4 * 60_000 // 1000"),
+    ("5.5", "'240 steps'"),
 ]
 
 WRONG = [
@@ -68,6 +70,11 @@ WRONG = [
     ("5.1", "1714", "you gave each ReLU 30 numbers"),
     ("5.1", "1657", "too large. Write down two numbers for each linear layer"),
     ("5.1", "6616", "too large. Write down two numbers"),
+    ("5.5", "60", "that is one epoch"),
+    ("5.5", "2400", "so many steps did the hundreds take"),
+    ("5.5", "4", "a step an epoch"),
+    ("5.5", "60_000 * 4", "so many pictures are looked at"),
+    ("5.5", "300", "300 is too large. How many mini-batches of 1,000"),
     ("5.2", LINEAR.replace(", dtype=w.dtype", ""), "whatever `w` has: make it with"),
     ("5.2", LINEAR.replace("w.dtype", "torch.float64"), "of the weight for a float32 w: expected"),
     ("5.2", LINEAR.replace("*w.shape", "*w.T.shape"), "RuntimeError: The size of tensor a"),
