@@ -1020,18 +1020,21 @@ def draw_layers(
         raise ValueError(f"names must be {len(stages[-1][1])}, got {len(names)}")
     sizes = [_stack_size(values, 0.8 / image.shape[-1]) for _, values in stages]
     sizes[-1] = sizes[-1][0], 0.18 * len(names) or sizes[-1][1]
-    lefts = np.cumsum([0.0] + [wide + 0.31 for wide, _ in sizes[:-1]])
-    right = lefts[-1] + (0.85 if names else 0.3)
-    top = 0.94 + 0.12 * max(words.count("\n") + 1 for words, _ in stages)
-    _, ax = plt.subplots(figsize=(right + 0.25, top + 1.45), layout="constrained")
-    ax.set(xlim=(-0.15, right), ylim=(1.1, -top), aspect="equal", title=title)
+    wide = np.array([size[0] for size in sizes])
+    said = np.array([0.065 * max(map(len, words.split("\n"))) for words, _ in stages])
+    apart = (wide[:-1] - wide[1:] + said[:-1] + said[1:]) / 2 + 0.1  # so that words keep apart
+    lefts = np.cumsum([0.0, *np.maximum(wide[:-1] + 0.31, apart)])
+    right = lefts[-1] + (0.98 if names else 0.3)
+    top = 0.94 + 0.15 * max(words.count("\n") + 1 for words, _ in stages)
+    _, ax = plt.subplots(figsize=(right + 0.25, top + 1.47), layout="constrained")
+    ax.set(xlim=(-0.15, right), ylim=(1.12, -top), aspect="equal", title=title)
     ax.axis("off")
     for left, (words, values), size in zip(lefts, stages, sizes, strict=True):
         _draw_stack(ax, left, values, size)
         middle = left + size[0] / 2
-        ax.text(middle, -0.93, words, ha="center", va="bottom", fontsize=7, linespacing=1.1)
+        ax.text(middle, -0.93, words, ha="center", va="bottom", fontsize=9, linespacing=1.1)
     for place, name in zip(0.18 * (np.arange(len(names)) + 0.5), names, strict=True):
-        ax.text(lefts[-1] + 0.17, place - 0.09 * len(names), name, va="center", fontsize=7)
+        ax.text(lefts[-1] + 0.17, place - 0.09 * len(names), name, va="center", fontsize=9)
     return ax
 
 
@@ -1082,7 +1085,7 @@ def _draw_stack(ax: Axes, left: float, values: Tensor, size: Point) -> None:
     extent = left + depth, left + wide, tall / 2 - depth, -tall / 2
     ax.imshow(front, cmap="gray" if count == 1 else "Blues", extent=extent, zorder=2)
     shape = f"{count}" if rows else f"{count} × {front.shape[0]}×{front.shape[1]}"
-    ax.text(left + wide / 2, tall / 2 + 0.08, shape, ha="center", va="top", fontsize=7)
+    ax.text(left + wide / 2, tall / 2 + 0.08, shape, ha="center", va="top", fontsize=9)
 
 
 # What they share ---------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ from helpers.diagrams import (
     show_maps,
     show_photos,
 )
+from helpers.models import PocketNet
 
 
 @pytest.fixture(autouse=True)
@@ -775,8 +776,10 @@ def test_draw_layers_draws_a_block_as_one_and_names_its_layers():
     assert max(tops) <= ax.title.get_window_extent().y0
 
 
-def test_draw_layers_keeps_its_words_apart():
-    ax = draw_layers(small_network(), torch.rand(1, 28, 28)[:, :8, :8], title="Small")
+@pytest.mark.parametrize("blocks", [False, True])
+def test_draw_layers_keeps_its_words_apart(blocks):
+    model, side = (PocketNet().eval().network, 28) if blocks else (small_network(), 8)
+    ax = draw_layers(model, torch.rand(1, 28, 28)[:, :side, :side], title="Small")
     ax.figure.canvas.draw()
     page, renderer = ax.figure.bbox, ax.figure.canvas.get_renderer()
     extents = [text.get_window_extent(renderer) for text in ax.texts]
