@@ -1020,10 +1020,7 @@ def draw_layers(
         raise ValueError(f"names must be {len(stages[-1][1])}, got {len(names)}")
     sizes = [_stack_size(values, 0.8 / image.shape[-1]) for _, values in stages]
     sizes[-1] = sizes[-1][0], 0.18 * len(names) or sizes[-1][1]
-    wide = np.array([size[0] for size in sizes])
-    said = np.array([0.065 * max(map(len, words.split("\n"))) for words, _ in stages])
-    apart = (wide[:-1] - wide[1:] + said[:-1] + said[1:]) / 2 + 0.1  # so that words keep apart
-    lefts = np.cumsum([0.0, *np.maximum(wide[:-1] + 0.31, apart)])
+    lefts = _left_edges([words for words, _ in stages], sizes)
     right = lefts[-1] + (0.98 if names else 0.3)
     top = 0.94 + 0.15 * max(words.count("\n") + 1 for words, _ in stages)
     _, ax = plt.subplots(figsize=(right + 0.25, top + 1.47), layout="constrained")
@@ -1036,6 +1033,14 @@ def draw_layers(
     for place, name in zip(0.18 * (np.arange(len(names)) + 0.5), names, strict=True):
         ax.text(lefts[-1] + 0.17, place - 0.09 * len(names), name, va="center", fontsize=9)
     return ax
+
+
+def _left_edges(words: Sequence[str], sizes: Sequence[Point]) -> np.ndarray:
+    """Return where each stack begins, in inches: they, and the words above them, keep apart."""
+    wide = np.array([size[0] for size in sizes])
+    said = np.array([0.065 * max(map(len, lines.split("\n"))) for lines in words])
+    apart = (wide[:-1] - wide[1:] + said[:-1] + said[1:]) / 2 + 0.1
+    return np.cumsum([0.0, *np.maximum(wide[:-1] + 0.31, apart)])
 
 
 def _stages(model: nn.Sequential, image: Tensor) -> list[tuple[str, Tensor]]:
