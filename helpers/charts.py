@@ -442,7 +442,7 @@ def plot_each_path(
 def plot_confusion_matrix(
     matrix: Tensor, class_names: Sequence[str], *, title: str, ax: Axes | None = None
 ) -> Axes:
-    """Draw a confusion matrix: rows are the true classes, shades the share of each row.
+    """Draw a confusion matrix: rows are the true classes; the more mistakes, the deeper the orange.
 
     Built in notebook 11.
 
@@ -461,11 +461,14 @@ def plot_confusion_matrix(
         wanted = f"(C, C) for {len(ticks)} class names"
         raise ValueError(f"matrix must have shape {wanted}, got {counts.shape}")
     ax = _axes(ax, (5.6, 5.0))
-    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    wrong = counts * (1.0 - np.eye(len(ticks)))  # on a scale of their own, or one sees the right
+    wrong /= counts.sum(axis=1, keepdims=True).clip(min=1)
+    np.fill_diagonal(wrong, np.nan)
+    ax.imshow(wrong, cmap="Oranges", vmin=0, vmax=1.5 * max(np.nan_to_num(wrong).max(), 0.01))
+    ax.set_facecolor("0.88")  # of the diagonal
     for row, column in np.argwhere(counts):
-        ink, text = "white" if shares[row, column] > 0.5 else "black", str(counts[row, column])
-        ax.text(column, row, text, ha="center", va="center", fontsize=7, color=ink)
+        text = str(counts[row, column])
+        ax.text(column, row, text, ha="center", va="center", fontsize=7)
     ax.set_xticks(ticks, class_names, rotation=45, ha="right", fontsize=8)
     ax.set_yticks(ticks, class_names, fontsize=8)
     ax.set(title=title, xlabel="predicted", ylabel="true")

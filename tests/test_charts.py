@@ -192,6 +192,9 @@ def test_plot_confusion_matrix_writes_the_counts():
     ax = plot_confusion_matrix(matrix, ["cat", "dog"], title="Pets")
     texts = {text.get_position(): text.get_text() for text in ax.texts}
     assert texts == {(0, 0): "5", (1, 0): "1", (1, 1): "9"}
+    wrong = ax.images[0].get_array()
+    assert wrong.mask.tolist() == [[True, False], [False, True]]  # what is right has no shade
+    assert wrong[0, 1] == pytest.approx(1 / 6) and wrong[1, 0] == 0
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
     with pytest.raises(ValueError, match="for 3 class names"):
         plot_confusion_matrix(matrix, ["a", "b", "c"], title="no")
