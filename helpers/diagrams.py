@@ -668,6 +668,41 @@ def draw_formats(dtypes: Sequence[torch.dtype], *, title: str) -> Axes:
     return ax
 
 
+def draw_updates(weight: Tensor, updates: Sequence[float], *, title: str) -> Axes:
+    """Draw where a weight is stored after an update, among the numbers that its format has.
+
+    Built in notebook 15. A line stands for each number of the weight's dtype near it. In each row
+    an arrow goes from the weight to the exact result, and a dot stands where that is stored.
+
+    Args:
+        weight: one floating-point number, ().
+        updates: what is subtracted from it, each larger than 0 and no more than 12 numbers wide.
+        title: the picture's title.
+
+    Raises:
+        ValueError: the weight is not one floating-point number, or an update does not fit.
+    """
+    gaps = _gaps_below(weight)
+    if not updates or not all(0 < update <= gaps[11] for update in updates):
+        raise ValueError(f"updates must lie above 0 and up to {gaps[11]:.2g}, got {[*updates]}")
+    shown = [gap for gap in gaps if gap < max(updates) + gaps[1]]
+    _, ax = plt.subplots(figsize=(7.0, 0.5 * len(updates) + 1.2), layout="constrained")
+    ax.vlines([-gap for gap in shown], -0.5, len(updates) - 0.5, color="0.75")
+    arrow: Any = {"color": GRADIENT, "arrowstyle": "->"}
+    for row, update in enumerate(updates):
+        ax.annotate("", (-update, row), (0, row), arrowprops=arrow)
+    landed = [(weight - update).item() - weight.item() for update in updates]
+    ax.plot(landed, range(len(updates)), "o", color=COLORS[0], label="what is stored")
+    ax.plot([], [], color=GRADIENT, marker=r"$\leftarrow$", ls="", ms=11, label="the exact update")
+    ax.legend(loc="upper center", ncol=2, frameon=False, fontsize=9, bbox_to_anchor=(0.5, -0.2))
+    ax.set_xticks([-gap for gap in shown], [_less(weight.item(), gap) for gap in shown])
+    ax.set_yticks(range(len(updates)), [_less(weight.item(), update) for update in updates])
+    ax.set(title=title, ylim=(len(updates) - 0.5, -0.5))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
 def draw_lifetimes(parts: Sequence[str], checkpointed: Sequence[str], *, title: str) -> np.ndarray:
     """Draw how long a training step keeps what each part of a model computed.
 
@@ -1401,6 +1436,21 @@ def _in_words(info: torch.finfo) -> str:
     bits = f"{info.dtype}: 1 + {exponent} + {fraction} bits"
     largest = f"{info.max:,.0f}" if info.max < 1e6 else f"{info.max:.2g}"
     return f"{bits}, up to {largest}, after 1 comes 1 + {info.eps:.1g}"
+
+
+def _gaps_below(weight: Tensor) -> list[float]:
+    """Return how far a number and the twelve below it in its format are from it."""
+    if weight.dim() or not weight.is_floating_point():
+        raise ValueError(f"weight must be one floating-point number, got {weight}")
+    below = [weight.cpu()]
+    for _ in range(12):
+        below.append(torch.nextafter(below[-1], torch.full_like(below[-1], -torch.inf)))
+    return [weight.item() - number.item() for number in below]
+
+
+def _less(number: float, gap: float) -> str:
+    """Return "1 − 6e-08", or the number alone."""
+    return f"{number:g} − {gap:.2g}" if gap else f"{number:g}"
 
 
 def _lifetimes(parts: Sequence[str], again: Sequence[str]) -> list[tuple[str, int, int, int]]:

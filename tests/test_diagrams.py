@@ -38,6 +38,7 @@ from helpers.diagrams import (
     draw_reach,
     draw_samples,
     draw_sum,
+    draw_updates,
     draw_windows,
     draw_zoom,
     show_grids,
@@ -589,6 +590,44 @@ def test_draw_formats_says_how_far_and_how_fine():
 def test_draw_formats_needs_a_format():
     with pytest.raises(ValueError, match="at least one"):
         draw_formats([], title="")
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_draw_updates_puts_the_dots_where_the_format_stores_the_result(dtype):
+    """A learner would see a weight move that stands still, or the other way round."""
+    weight = torch.tensor(3.0, dtype=dtype)
+    gap = torch.finfo(dtype).eps * 2  # between 2 and 4
+    ax = draw_updates(weight, [0.3 * gap, 0.7 * gap, 1.8 * gap], title="Stuck")
+    assert list(ax.lines[0].get_xdata()) == [0, -gap, -2 * gap]
+    assert list(ax.lines[0].get_ydata()) == [0, 1, 2]
+    arrows = [text.xy for text in ax.texts]
+    assert [row for _, row in arrows] == [0, 1, 2]
+    assert [x for x, _ in arrows] == pytest.approx([-0.3 * gap, -0.7 * gap, -1.8 * gap])
+    assert list(ax.get_xticks()) == [0, -gap, -2 * gap]
+    assert ax.get_xticklabels()[0].get_text() == "3" and ax.get_title() == "Stuck"
+
+
+def test_draw_updates_halves_the_gap_below_a_power_of_two():
+    ax = draw_updates(torch.tensor(1.0), [1e-7, 1e-8], title="")
+    assert list(ax.get_xticks()) == [0, -(2**-24), -2 * 2**-24]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["1 − 1e-07", "1 − 1e-08"]
+
+
+@pytest.mark.parametrize(
+    ("weight", "updates", "word"),
+    [
+        (torch.tensor([1.0]), [1e-7], "weight must be one floating-point number"),
+        (torch.tensor(1), [1e-7], "weight must be one floating-point number"),
+        (torch.tensor(1.0), [], "updates must lie above 0"),
+        (torch.tensor(1.0), [0.0], "updates must lie above 0"),
+        (torch.tensor(1.0), [0.1], "updates must lie above 0 and up to 6.6e-07, got"),
+        (torch.tensor(1.0), [float("nan")], "updates must lie above 0"),
+    ],
+)
+def test_draw_updates_says_what_it_cannot_draw(weight, updates, word):
+    with pytest.raises(ValueError, match=word):
+        draw_updates(weight, updates, title="")
     assert not plt.get_fignums()
 
 
