@@ -549,7 +549,7 @@ EXERCISES = (
             ),
             Wrong(
                 51_200,
-                "nearly: each half of the way takes n − 1 steps and not n, so that 2(n − 1)/n of "
+                "nearly: each half of the way takes n − 1 rounds and not n, so that 2(n − 1)/n of "
                 "the gradients are sent, not all of them twice.",
             ),
             Wrong(
@@ -566,16 +566,16 @@ EXERCISES = (
             Wrong(
                 358_400,
                 "that is eight times too much. Is it what all eight send together? Did you count "
-                "bits? Or does the whole gradient go in each of the 14 steps? One process sends "
-                "one piece a step, and bytes are asked for.",
+                "bits? Or does the whole gradient go in each of the 14 rounds? One process sends "
+                "one piece a round, and bytes are asked for.",
             ),
             Wrong(
                 2 * 8 / 7 * 25_600,
                 "the factor is upside down: 2(n − 1)/n of the gradients are sent, less than twice.",
             ),
-            Wrong(3_200, "that is one piece; a process sends one in each step."),
+            Wrong(3_200, "that is one piece; a process sends one in each round."),
             Wrong(800, "that is how many numbers a piece has; a process sends many, of 4 bytes."),
-            Wrong(48_000, "that is 15 pieces; each half of the way takes n − 1 = 7 steps."),
+            Wrong(48_000, "that is 15 pieces; each half of the way takes n − 1 = 7 rounds."),
             Wrong(5_600, "you counted the numbers, and half of the way only."),
             Wrong(204_800, "that is what all eight hold together; the question is what one sends."),
             Wrong(
@@ -585,8 +585,8 @@ EXERCISES = (
             Wrong(
                 179_200,
                 "that is 7 × 25,600. Did you let every process send everything to each of the "
-                "seven others? Or in each of 7 steps? On a ring a process sends one piece a step, "
-                "to one neighbour. Or is one half of the way counted for all eight?",
+                "seven others? Or in each of 7 rounds? On a ring a process sends one piece a "
+                "round, to one neighbour. Or is one half of the way counted for all eight?",
             ),
         ),
         also=(
@@ -596,8 +596,8 @@ EXERCISES = (
         ),
         hints=(
             "The ring cuts the gradients into as many pieces as there are processes, and in each "
-            "step a process sends one. How many bytes has a piece, and how many steps are there?",
-            "In each step a process sends one piece; there are n − 1 steps until the pieces are "
+            "round a process sends one. How many bytes has a piece, and how many rounds are there?",
+            "In each round a process sends one piece; there are n − 1 rounds until the pieces are "
             "summed, and n − 1 more until everybody has them.",
             "A piece is 6,400 / 8 = 800 numbers of four bytes, and 2 × 7 of them are sent.",
         ),
@@ -855,7 +855,7 @@ EXERCISES = (
     Exercise(
         number="17.5",
         prompt=(
-            "**17.5 Build.** A ring of 1,024 takes 2,046 steps one after the other. Here is a way "
+            "**17.5 Build.** A ring of 1,024 takes 2,046 rounds one after the other. Here is a way "
             "with 10. In round k = 0, 1, 2, … process r and process `r ^ 2**k` (the rank with bit "
             "k flipped) send each other the whole tensor that they have by then, and both add what "
             "came. Write `all_reduce_by_doubling(tensors)` for a list of tensors of one shape, one "

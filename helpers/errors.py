@@ -6,7 +6,8 @@ from types import TracebackType
 
 LINE = 96  # characters: more would be broken inside a word on a page 900 pixels wide
 LINES = 2
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # what a terminal is told, in some of PyTorch's messages
+# What a terminal is told, and where in its C++ an error came up, in some of PyTorch's messages.
+ASIDE = re.compile(r"\x1b\[[0-9;]*m|\[/\S+:\d+\] ")
 
 
 class shows:  # reads as a sentence: with shows(RuntimeError): loss.backward()
@@ -52,8 +53,8 @@ class shows:  # reads as a sentence: with shows(RuntimeError): loss.backward()
 
 
 def _in_two_lines(text: str) -> str:
-    """Return a text without line breaks or colours of its own, cut where its second line ends."""
-    plain = COLOUR.sub("", text)
+    """Return a text without line breaks and asides, cut where its second line ends."""
+    plain = ASIDE.sub("", text)
     return textwrap.fill(
         re.sub(r"\s+", " ", plain).strip(": "), LINE, max_lines=LINES, placeholder=" …"
     )

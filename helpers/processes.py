@@ -24,14 +24,6 @@ PATIENCE = timedelta(seconds=60)  # for a process that does not answer any more
 CAN_TORCHRUN = os.name != "nt"  # many builds for Windows lack a library that torchrun needs
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1")
 
-# In a script, in place of `dist.init_process_group("gloo")`: each attempt of torchrun has names of
-# its own, or a restarted worker may find the addresses of the dead (pytorch issue 135712).
-MEET_ANEW = """from torch.distributed.rendezvous import rendezvous
-attempt = os.environ["TORCHELASTIC_RESTART_COUNT"]
-store, rank, size = next(rendezvous("env://"))
-store = dist.PrefixStore(attempt, store)
-dist.init_process_group("gloo", store=store, rank=rank, world_size=size)"""
-
 
 def everywhere(task: Callable[..., Any], *arguments: Any, **options: Any) -> list[Any]:
     """Call `task(rank, size, *arguments, **options)` in two processes at once that form a group.
@@ -57,7 +49,8 @@ def torchrun(*arguments: str, timeout: float = 300) -> subprocess.CompletedProce
     """Run `torchrun --standalone` with these arguments, and wait until it has ended.
 
     It finds the right Python where the short name is not on the path, and itself where the machine
-    cannot look up its own name; its workers find the helpers. Used in notebook 17.
+    cannot look up its own name; its workers find the helpers, and after a restart each other, not
+    the addresses of the dead (pytorch issue 135712). Used in notebook 17.
 
     Args:
         arguments: options of torchrun, then a script, then the script's own.
@@ -71,6 +64,7 @@ def torchrun(*arguments: str, timeout: float = 300) -> subprocess.CompletedProce
     """
     paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    environment["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([*TORCHRUN, *arguments], env=environment, **pipes) as job:
         try:

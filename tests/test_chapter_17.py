@@ -15,7 +15,7 @@ def test_degenerate_answers():
     ("number", "answer", "words"),
     [
         ("17.1", "358400.0", "Did you count bits?"),
-        ("17.1", "14 * 25600", "does the whole gradient go in each of the 14 steps?"),
+        ("17.1", "14 * 25600", "does the whole gradient go in each of the 14 rounds?"),
         ("17.1", "2 * 8 / 7 * 25600", "the factor is upside down"),
         ("17.1", "89600", "Did you count what arrives as well?"),
         ("17.1", "7 * 25600", "Did you let every process send everything to each of the seven"),

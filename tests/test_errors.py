@@ -33,6 +33,13 @@ def test_colours_for_a_terminal_are_left_out(capsys):
     assert capsys.readouterr().out == "ValueError: only if you trust the source\n"
 
 
+def test_places_in_pytorchs_own_code_are_left_out(capsys):
+    """A learner would look for a file that he does not have."""
+    with shows(RuntimeError):
+        raise RuntimeError("[/__w/third_party/gloo/transport/tcp/pair.cc:78] Timed out [1, 2] ms")
+    assert capsys.readouterr().out == "RuntimeError: Timed out [1, 2] ms\n"
+
+
 def test_a_subclass_is_the_expected_error_too(capsys):
     with shows(LookupError):
         [].pop()

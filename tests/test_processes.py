@@ -77,6 +77,25 @@ def test_a_script_meets_its_like_and_finds_the_helpers(elsewhere):
 
 @needs_torchrun
 @pytest.mark.slow
+def test_processes_that_start_anew_meet_again(elsewhere):
+    """A training would hang, or fail, at the second attempt: it would find dead addresses."""
+    killer = """import os
+if os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+    os.kill(os.getpid(), 9)
+"""
+    meeting, parting = SCRIPT.split("dist.destroy_process_group()")
+    (elsewhere / "killed.py").write_text(
+        meeting + killer + "dist.barrier()\n" + "dist.destroy_process_group()" + parting
+    )
+    for _ in range(3):  # without the cure, more than half of the restarts fail
+        ran = torchrun("--nproc-per-node=2", "--max-restarts=1", "killed.py", "hello", timeout=60)
+        assert ran.returncode == 0, ran.stderr
+        assert "exitcode: -9" in ran.stderr
+        assert [ran.stdout.count(f"rank {rank} of 2 hello") for rank in (0, 1)] == [2, 2]
+
+
+@needs_torchrun
+@pytest.mark.slow
 def test_what_takes_too_long_is_stopped_with_its_workers(elsewhere):
     waiting = "import os, time\nopen('started', 'w').write(str(os.getpid()))\ntime.sleep(300)\n"
     (elsewhere / "wait.py").write_text(waiting)
