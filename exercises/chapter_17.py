@@ -146,7 +146,7 @@ def _gradients(generator: Generator) -> tuple[Any, ...]:
 
 
 def deal(order: Tensor, batch_size: int, size: int) -> Dealt:
-    """Return for each process its part of every batch: each `size`-th sample from its rank on."""
+    """Return for each process its part of every batch: every `size`-th sample from its rank on."""
     batches = order.split(batch_size)
     return [[batch[rank::size] for batch in batches] for rank in range(size)]
 
@@ -737,7 +737,7 @@ EXERCISES = (
         prompt=(
             "**17.4 Build.** `order` is a tensor with the sample numbers of an epoch, shuffled. "
             "Write `deal(order, batch_size, size)`: cut it into batches of `batch_size`, the last "
-            "may be shorter, and deal each batch out to `size` processes: rank r gets each "
+            "may be shorter, and deal each batch out to `size` processes: rank r gets every "
             "`size`-th sample of it, beginning with number r. Return a list that holds, for each "
             "rank, the list of its parts, one tensor for each batch."
         ),
@@ -779,7 +779,7 @@ EXERCISES = (
             Wrong(_sorted_first, "you sort the samples; their order was drawn, so leave it."),
             Wrong(
                 _by_batch_size,
-                "you take each `batch_size`-th sample; a rank gets each `size`-th.",
+                "you take each `batch_size`-th sample; a rank gets every `size`-th.",
             ),
             Wrong(
                 _one_sample_lost,
@@ -810,16 +810,16 @@ EXERCISES = (
             Wrong(
                 _neighbours,
                 "each sample is seen once, but the parts are runs of neighbours; rank r shall get "
-                "each `size`-th sample, beginning with number r.",
+                "every `size`-th sample, beginning with number r.",
             ),
             Wrong(
                 _chunks,
                 "each sample is seen once, but the parts are runs of neighbours, and `chunk` makes "
-                "the last one short; rank r shall get each `size`-th sample from number r on.",
+                "the last one short; rank r shall get every `size`-th sample from number r on.",
             ),
             Wrong(
                 _one_colon,
-                "`[r:size]` stops at number `size`; for each `size`-th sample write `[r::size]`.",
+                "`[r:size]` stops at number `size`; for every `size`-th sample write `[r::size]`.",
             ),
             Wrong(
                 _no_empty_parts,

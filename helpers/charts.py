@@ -554,7 +554,12 @@ def plot_answers(kernels: Tensor, image: Tensor, maps: Tensor, *, title: str) ->
 
 
 def plot_stacks(
-    stacks: Mapping[str, Sequence[float]], *, title: str, xlabel: str, ax: Axes | None = None
+    stacks: Mapping[str, Sequence[float]],
+    *,
+    title: str,
+    xlabel: str,
+    apart: Collection[str] = (),
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw one horizontal bar for each name, cut where its pieces meet, with its sum at the end.
 
@@ -564,6 +569,7 @@ def plot_stacks(
         stacks: from a name to numbers, 0 or more.
         title: the picture's title.
         xlabel: what the numbers are.
+        apart: names whose bars have another colour, because they say something else.
         ax: where to draw; a new picture if None.
 
     Raises:
@@ -573,9 +579,10 @@ def plot_stacks(
     if not all(np.isfinite(p).all() and (p >= 0).all() for p in pieces.values()) or not pieces:
         raise ValueError(f"stacks must hold finite numbers, 0 or more, got {dict(stacks)}")
     ax = _axes(ax, (5.4, 0.32 * len(pieces) + 0.9))
-    for row, numbers in enumerate(pieces.values()):
+    for row, (name, numbers) in enumerate(pieces.items()):
         lefts = np.cumsum(numbers) - numbers
-        look: Any = {"color": COLORS[0], "edgecolor": "white", "linewidth": 0.8}
+        color = COLORS[5 if name in apart else 0]
+        look: Any = {"color": color, "edgecolor": "white", "linewidth": 0.8}
         ax.barh([row] * len(numbers), numbers, left=lefts, **look)
         ax.text(numbers.sum(), row, f" {numbers.sum():.3g}", va="center", fontsize=8)
     ax.set_yticks(range(len(pieces)), list(pieces))

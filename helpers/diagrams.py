@@ -49,6 +49,7 @@ LEARNING: dict[str, Any] = {  # a box in a picture of what trains
 
 TILES: dict[str, Any] = {  # a box in a picture of modules, by what it stands for
     "module": {"facecolor": (0.0, 0.45, 0.7, 0.07), "edgecolor": COLORS[0]},
+    "short": {"facecolor": "#FCEFD3", "edgecolor": COLORS[4]},
     "parameter": {"facecolor": "#DDF1EA", "edgecolor": COLORS[2]},
     "buffer": {"facecolor": "#E4E4E4", "edgecolor": "0.5"},
     "not registered": {"facecolor": "white", "edgecolor": "0.4", "linestyle": ":"},
@@ -700,6 +701,77 @@ def draw_updates(weight: Tensor, updates: Sequence[float], *, title: str) -> Axe
     ax.set(title=title, ylim=(len(updates) - 0.5, -0.5))
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+    return ax
+
+
+def draw_precisions(
+    stations: Mapping[str, int], *, ways: Sequence[str], largest: int = 32, title: str
+) -> Axes:
+    """Draw what a step with two precisions holds, in a circle; a box is as high as its bits.
+
+    Built in notebook 15.
+
+    Args:
+        stations: from what is held to how many bits each of its numbers has, in order.
+        ways: for each station, how it is left; the last one leads back to the first.
+        largest: the bits of the highest box.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there are no stations, or other than one way for each.
+    """
+    if not stations or len(ways) != len(stations):
+        raise ValueError(f"ways must be one for each of {list(stations)}, got {list(ways)}")
+    count = len(stations)
+    _, ax = plt.subplots(figsize=(PAGE, 1.9), layout="constrained")
+    ax.set(xlim=(0, count), ylim=(1.0, -0.6), title=title)
+    ax.axis("off")
+    for n, ((name, bits), way) in enumerate(zip(stations.items(), ways, strict=True)):
+        high = bits / largest
+        look = TILES["module" if high == 1 else "short"]
+        ax.add_patch(Rectangle((n + 0.21, -high / 2), 0.58, high, **look))
+        words = name.replace(" ", "\n")
+        ax.text(n + 0.5, 0, f"{words}\n{bits} bits", ha="center", va="center", fontsize=8)
+        if n < count - 1:
+            _arrow(ax, (n + 0.81, 0), (n + 1.19, 0))
+            ax.text(n + 1, -0.06, way, ha="center", va="bottom", fontsize=8, color="0.3")
+    _draw_way_back(ax, count - 0.5, 0.5, ways[-1])
+    return ax
+
+
+def draw_trips(operations: Sequence[str], *, title: str) -> Axes:
+    """Draw which operations read from memory and write to it: as written, and fused into one.
+
+    Built in notebook 15.
+
+    Args:
+        operations: their names, in order.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not operations:
+        raise ValueError("operations must hold at least one, got none")
+    count = len(operations)
+    _, ax = plt.subplots(figsize=(PAGE, 2.6), layout="constrained")
+    ax.set(xlim=(-1.1, count), ylim=(3.7, 0), title=title)
+    ax.axis("off")
+    rows: dict[str, list[Sequence[str]]] = {
+        "as written": [[name] for name in operations],
+        "fused": [operations],
+    }
+    for top, (row, groups) in zip((0.1, 2.1), rows.items(), strict=True):
+        ax.text(-0.1, top + 1.15, row, ha="right", va="center", fontsize=9)
+        ax.add_patch(Rectangle((0, top), count - 0.06, 0.36, **TILES["buffer"]))
+        ax.text(count / 2, top + 0.18, "memory", ha="center", va="center", fontsize=8)
+        wide = count / len(groups)
+        for n, names in enumerate(groups):
+            ax.add_patch(Rectangle((n * wide, top + 0.9), wide - 0.06, 0.5, **TILES["module"]))
+            middle = (n + 0.5) * wide - 0.03
+            ax.text(middle, top + 1.15, ", ".join(names), ha="center", va="center", fontsize=8)
+            _arrow(ax, (middle - 0.15, top + 0.38), (middle - 0.15, top + 0.88))
+            _arrow(ax, (middle + 0.15, top + 0.88), (middle + 0.15, top + 0.38))
     return ax
 
 
@@ -1430,12 +1502,21 @@ def _fields(info: torch.finfo) -> list[str]:
 
 
 def _in_words(info: torch.finfo) -> str:
-    """Return a format's name, its bits, its largest number and its gap after 1."""
+    """Return a format's name, its bits, its smallest and largest number and its gap after 1."""
     fields = _fields(info)
     exponent, fraction = fields.count("exponent"), fields.count("fraction")
     bits = f"{info.dtype}: 1 + {exponent} + {fraction} bits"
     largest = f"{info.max:,.0f}" if info.max < 1e6 else f"{info.max:.2g}"
-    return f"{bits}, up to {largest}, after 1 comes 1 + {info.eps:.1g}"
+    smallest = f"{info.smallest_normal * info.eps:.0e}"
+    return f"{bits}, from {smallest} to {largest}, after 1 comes 1 + {info.eps:.1g}"
+
+
+def _draw_way_back(ax: Axes, start: float, end: float, way: str) -> None:
+    """Draw an arrow below everything, from the last box to the first, with a word on it."""
+    ax.plot([start, start, end], [0.56, 0.78, 0.78], color="0.3", lw=1)
+    _arrow(ax, (end, 0.78), (end, 0.54))
+    pale: Any = {"fontsize": 8, "color": "0.3", "backgroundcolor": "white"}
+    ax.text((start + end) / 2, 0.78, way, ha="center", va="center", **pale)
 
 
 def _gaps_below(weight: Tensor) -> list[float]:

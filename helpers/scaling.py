@@ -45,7 +45,7 @@ def draw_update(parts: Sequence[str], *, title: str) -> Axes:
     tall: Any = {"facecolor": TOGETHER, "edgecolor": "white"}
     ax.add_patch(Rectangle((6.4, -0.35), 2.1, len(parts) - 0.3, **tall))
     centre: Any = {"ha": "center", "va": "center", "fontsize": 9}
-    ax.text(7.45, (len(parts) - 1) / 2, "all-reduce:\nthe mean of\nthe gradients", **centre)
+    ax.text(7.45, (len(parts) - 1) / 2, "all-reduce, divide:\nthe mean of\nthe gradients", **centre)
     ax.set_yticks(range(len(parts)), [f"process {rank}" for rank in range(len(parts))])
     ax.tick_params(length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
@@ -62,7 +62,8 @@ def draw_processes(states: Mapping[str, Tensor], *, title: str, ring: bool = Fal
         states: from a moment's name to what is held then, (processes, numbers); in the first,
             every process holds its own.
         title: the picture's title.
-        ring: draw that each process sends to the next, and the last to the first.
+        ring: name the numbers as pieces, and draw that each process sends to the next, and the last
+            to the first.
 
     Raises:
         ValueError: there is no moment, or they differ in shape.
@@ -76,14 +77,14 @@ def draw_processes(states: Mapping[str, Tensor], *, title: str, ring: bool = Fal
     wide, tall = width * min(len(states), 3), height * len(tops)
     size = min(7.4, 0.5 * wide + 0.9), 0.38 * tall + 0.4
     _, ax = plt.subplots(figsize=size, layout="constrained")
-    ax.set(xlim=(-0.2, wide), ylim=(tall - 0.2, -0.2), title=title, xticks=[])
+    ax.set(xlim=(-0.2, wide), ylim=(tall - 0.2, -0.3), title=title, xticks=[])
     sums, before = next(iter(states.values())).sum(dim=0), next(iter(states.values()))
     for number, (name, state) in enumerate(states.items()):
         left, top = number % 3 * width, number // 3 * height
         _draw_state(ax, state, torch.where(state == sums, 2, (state != before).int()), left, top)
         ax.text(left + columns / 2, top + rows + 0.1, name, ha="center", va="top", fontsize=10)
         if ring:
-            _draw_ring(ax, left + columns, top, rows)
+            _draw_ring(ax, left, top, rows, columns)
         before = state
     _name_rows(ax, [top + row for top in tops for row in range(rows)], rows)
     return ax
@@ -158,13 +159,13 @@ def plot_costs(steps: Mapping[int, Mapping[str, float]], *, minutes: float, titl
 def plot_speedups(
     machines: Mapping[str, Mapping[str, Sequence[float]]], counts: Sequence[int], *, title: str
 ) -> np.ndarray:
-    """Plot how many times as fast several workers are as one, beside the ideal.
+    """Plot how many times as fast several processes are as one, beside the ideal.
 
     Built in notebook 17. A panel for each machine, with equal scales.
 
     Args:
         machines: from the name of a machine to its curves: from a name to speed-ups.
-        counts: how many workers each of them is for.
+        counts: how many processes each of them is for.
         title: the picture's title.
 
     Returns:
@@ -186,7 +187,7 @@ def plot_speedups(
         for number, (label, values) in enumerate(machine.items()):
             look: Any = {"color": COLORS[number], "linestyle": DASHES[number], "marker": "."}
             ax.plot(counts, values, label=label, **look)
-        ax.set(xscale="log", yscale="log", xlabel="workers")
+        ax.set(xscale="log", yscale="log", xlabel="processes")
         ax.set_title(name, fontsize=9)
         _label_counts(ax)
     axes[0, 0].set_ylabel("times as fast as one")
@@ -289,8 +290,12 @@ def _machines(count: int) -> str:
     return f"{count:,} machine{'' if count == 1 else 's'}"
 
 
-def _draw_ring(ax: Axes, right: float, top: float, rows: int) -> None:
-    """Draw arrows from each row to the next, and from the last one back to the first."""
+def _draw_ring(ax: Axes, left: float, top: float, rows: int, columns: int) -> None:
+    """Name the pieces, and draw arrows from each row to the next and from the last to the first."""
+    for column in range(columns):
+        place = left + column + 0.5, top - 0.04
+        ax.text(*place, f"piece {column}", ha="center", va="bottom", fontsize=7, color="0.4")
+    right = left + columns
     look: Any = {"arrowstyle": "-|>", "mutation_scale": 7, "color": "0.4", "lw": 0.8}
     for row in range(rows - 1):
         ends = (right + 0.12, top + row + 0.55), (right + 0.12, top + row + 1.45)

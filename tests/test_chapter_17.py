@@ -200,7 +200,7 @@ WRONG = [
         "you leave out parts that are empty",
     ),
     ("17.4", dealing("b[r::size]", "order.split(batch_size * size)"), "the joint batch is `size`"),
-    ("17.4", dealing("b[r:size]"), "for each `size`-th sample write `[r::size]`"),
+    ("17.4", dealing("b[r:size]"), "for every `size`-th sample write `[r::size]`"),
     ("17.4", dealing("b[r + 1 :: size]"), "the first sample goes to rank 0"),
     ("17.4", dealing("b.chunk(size)[r]"), "the parts are runs of neighbours"),
     ("17.4", dealing("b.tensor_split(size)[r]"), "the parts are runs of neighbours"),

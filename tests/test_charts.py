@@ -401,6 +401,12 @@ def test_plot_stacks_draws_the_pieces_end_to_end_and_says_their_sum():
     assert ax.yaxis_inverted() and ax.get_xlim()[1] > 6
 
 
+def test_plot_stacks_sets_a_bar_apart():
+    ax = plot_stacks({"kept": [3.0], "peak": [4.0]}, apart=["peak"], title="", xlabel="")
+    kept, peak = (matplotlib.colors.to_hex(bar.get_facecolor()) for bar in ax.patches)
+    assert kept != peak
+
+
 @pytest.mark.parametrize("stacks", [{}, {"a": [-1.0]}, {"a": [float("nan")]}])
 def test_plot_stacks_refuses_what_is_no_stack(stacks):
     with pytest.raises(ValueError, match="finite numbers, 0 or more"):

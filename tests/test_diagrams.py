@@ -34,10 +34,12 @@ from helpers.diagrams import (
     draw_owners,
     draw_picks,
     draw_places,
+    draw_precisions,
     draw_product,
     draw_reach,
     draw_samples,
     draw_sum,
+    draw_trips,
     draw_updates,
     draw_windows,
     draw_zoom,
@@ -583,8 +585,9 @@ def test_draw_formats_draws_one_box_a_bit_in_the_order_of_the_bits():
 def test_draw_formats_says_how_far_and_how_fine():
     texts = [text.get_text() for text in draw_formats(FORMATS, title="Bits").texts]
     for text, (name, bits) in zip(texts, BITS.items(), strict=True):
-        assert text.startswith(f"{name}: {' + '.join(map(str, bits))} bits, up to ")
-    assert texts[3].endswith("up to 65,504, after 1 comes 1 + 0.001")
+        assert text.startswith(f"{name}: {' + '.join(map(str, bits))} bits, from ")
+    assert texts[3].endswith("from 6e-08 to 65,504, after 1 comes 1 + 0.001")
+    assert torch.tensor(6e-8).half() > 0 and torch.tensor(2.9e-8).half() == 0
 
 
 def test_draw_formats_needs_a_format():
@@ -628,6 +631,51 @@ def test_draw_updates_halves_the_gap_below_a_power_of_two():
 def test_draw_updates_says_what_it_cannot_draw(weight, updates, word):
     with pytest.raises(ValueError, match=word):
         draw_updates(weight, updates, title="")
+    assert not plt.get_fignums()
+
+
+def test_draw_precisions_makes_the_boxes_as_high_as_their_bits():
+    stations = {"master weights": 32, "copies": 16, "gradients": 8}
+    ax = draw_precisions(stations, ways=["autocast", "forward", "update"], title="Mixed")
+    assert [patch.get_height() for patch in ax.patches] == [1, 0.5, 0.25]
+    texts = [text.get_text() for text in ax.texts if text.get_text()]
+    assert texts == [
+        "master\nweights\n32 bits",
+        "autocast",
+        "copies\n16 bits",
+        "forward",
+        "gradients\n8 bits",
+        "update",
+    ]
+    assert ax.get_title() == "Mixed"
+
+
+@pytest.mark.parametrize(("stations", "ways"), [({}, []), ({"weights": 32}, ["there", "back"])])
+def test_draw_precisions_needs_a_way_from_each_station(stations, ways):
+    with pytest.raises(ValueError, match="ways must be one for each of"):
+        draw_precisions(stations, ways=ways, title="")
+    assert not plt.get_fignums()
+
+
+def test_draw_trips_goes_to_memory_for_each_operation_or_once():
+    ax = draw_trips(["mul", "tanh", "add"], title="Three trips, or one")
+    texts = [text.get_text() for text in ax.texts]
+    assert [text for text in texts if text] == [
+        "as written",
+        "memory",
+        "mul",
+        "tanh",
+        "add",
+        "fused",
+        "memory",
+        "mul, tanh, add",
+    ]
+    assert texts.count("") == 2 * 3 + 2  # arrows: there and back for each
+
+
+def test_draw_trips_needs_an_operation():
+    with pytest.raises(ValueError, match="at least one"):
+        draw_trips([], title="")
     assert not plt.get_fignums()
 
 

@@ -35,7 +35,11 @@ def words(ax):
 
 def test_an_update_is_made_alone_but_for_one_mean():
     ax = draw_update(["the first half", "the second half"], title="Two")
-    for once in "the first half", "the second half", "all-reduce:\nthe mean of\nthe gradients":
+    for once in (
+        "the first half",
+        "the second half",
+        "all-reduce, divide:\nthe mean of\nthe gradients",
+    ):
         assert words(ax).count(once) == 1
     assert all(words(ax).count(each) == 2 for each in ("forward", "backward", "update"))
     assert [label.get_text() for label in ax.get_yticklabels()] == ["process 0", "process 1"]
@@ -71,6 +75,11 @@ def test_a_ring_has_an_arrow_from_each_process():
     state = torch.ones(3, 3)
     plain, ring = (draw_processes({"now": state}, title="3", ring=ring) for ring in (False, True))
     assert len(ring.patches) - len(plain.patches) == 3
+    assert [name for name in words(ring) if name not in words(plain)] == [
+        "piece 0",
+        "piece 1",
+        "piece 2",
+    ]
     with pytest.raises(ValueError, match=r"one shape, got \[\(1, 2\), \(3, 3\)\]"):
         draw_processes({"now": state, "then": torch.ones(1, 2)}, title="No")
     with pytest.raises(ValueError, match="one shape"):
