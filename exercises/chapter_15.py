@@ -530,8 +530,9 @@ EXERCISES = (
     Exercise(
         number="15.2",
         prompt=(
-            "**15.2 Predict.** `torch.finfo` gave bfloat16 an eps of 1/128: the next number after "
-            "1 is 1 + 1/128. What is `(torch.tensor(512.0, dtype=torch.bfloat16) + 1).item()`?"
+            "**15.2 Predict.** Bfloat16's eps is 1/128 (0.008 in the first picture): the next "
+            "number after 1 is 1 + 1/128. What is "
+            "`(torch.tensor(512.0, dtype=torch.bfloat16) + 1).item()`?"
         ),
         stub="answer = None  # your number",
         name="answer",

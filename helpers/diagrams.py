@@ -757,21 +757,8 @@ def draw_trips(operations: Sequence[str], *, title: str) -> Axes:
     _, ax = plt.subplots(figsize=(PAGE, 2.6), layout="constrained")
     ax.set(xlim=(-1.1, count), ylim=(3.7, 0), title=title)
     ax.axis("off")
-    rows: dict[str, list[Sequence[str]]] = {
-        "as written": [[name] for name in operations],
-        "fused": [operations],
-    }
-    for top, (row, groups) in zip((0.1, 2.1), rows.items(), strict=True):
-        ax.text(-0.1, top + 1.15, row, ha="right", va="center", fontsize=9)
-        ax.add_patch(Rectangle((0, top), count - 0.06, 0.36, **TILES["buffer"]))
-        ax.text(count / 2, top + 0.18, "memory", ha="center", va="center", fontsize=8)
-        wide = count / len(groups)
-        for n, names in enumerate(groups):
-            ax.add_patch(Rectangle((n * wide, top + 0.9), wide - 0.06, 0.5, **TILES["module"]))
-            middle = (n + 0.5) * wide - 0.03
-            ax.text(middle, top + 1.15, ", ".join(names), ha="center", va="center", fontsize=8)
-            _arrow(ax, (middle - 0.15, top + 0.38), (middle - 0.15, top + 0.88))
-            _arrow(ax, (middle + 0.15, top + 0.88), (middle + 0.15, top + 0.38))
+    _draw_trips(ax, 0.1, "as written", [[name] for name in operations])
+    _draw_trips(ax, 2.1, "fused", [operations])
     return ax
 
 
@@ -1509,6 +1496,21 @@ def _in_words(info: torch.finfo) -> str:
     largest = f"{info.max:,.0f}" if info.max < 1e6 else f"{info.max:.2g}"
     smallest = f"{info.smallest_normal * info.eps:.0e}"
     return f"{bits}, from {smallest} to {largest}, after 1 comes 1 + {info.eps:.1g}"
+
+
+def _draw_trips(ax: Axes, top: float, row: str, groups: Sequence[Sequence[str]]) -> None:
+    """Draw a bar for the memory, and below it a box for each group with arrows there and back."""
+    count = sum(map(len, groups))
+    wide = count / len(groups)
+    ax.text(-0.1, top + 1.15, row, ha="right", va="center", fontsize=9)
+    ax.add_patch(Rectangle((0, top), count - 0.06, 0.36, **TILES["buffer"]))
+    ax.text(count / 2, top + 0.18, "memory", ha="center", va="center", fontsize=8)
+    for n, names in enumerate(groups):
+        ax.add_patch(Rectangle((n * wide, top + 0.9), wide - 0.06, 0.5, **TILES["module"]))
+        middle = (n + 0.5) * wide - 0.03
+        ax.text(middle, top + 1.15, ", ".join(names), ha="center", va="center", fontsize=8)
+        _arrow(ax, (middle - 0.15, top + 0.38), (middle - 0.15, top + 0.88))
+        _arrow(ax, (middle + 0.15, top + 0.88), (middle + 0.15, top + 0.38))
 
 
 def _draw_way_back(ax: Axes, start: float, end: float, way: str) -> None:
