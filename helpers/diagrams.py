@@ -734,7 +734,7 @@ def draw_precisions(
         ax.text(n + 0.5, 0, f"{words}\n{bits} bits", ha="center", va="center", fontsize=8)
         if n < count - 1:
             _arrow(ax, (n + 0.81, 0), (n + 1.19, 0))
-            ax.text(n + 1, -0.06, way, ha="center", va="bottom", fontsize=8, color="0.3")
+            ax.text(n + 1, -0.06, way, ha="center", va="bottom", fontsize=7.5, color="0.3")
     _draw_way_back(ax, count - 0.5, 0.5, ways[-1])
     return ax
 
