@@ -19,7 +19,7 @@ def decayed(w, grad, rate, steps):
 def inputs(generator):
     w, grad = (torch.randn(3, 3, generator=generator, dtype=torch.float64) for _ in range(2))
     rate = 0.2 + 0.1 * torch.rand((), generator=generator).item()
-    return w, grad, rate, int(torch.randint(2, 6, (), generator=generator))
+    return w, grad, rate, int(torch.randint(4, 8, (), generator=generator))
 
 
 EXERCISE = Exercise(
