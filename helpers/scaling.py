@@ -45,7 +45,7 @@ def draw_update(parts: Sequence[str], *, title: str) -> Axes:
     tall: Any = {"facecolor": TOGETHER, "edgecolor": "white"}
     ax.add_patch(Rectangle((6.4, -0.35), 2.1, len(parts) - 0.3, **tall))
     centre: Any = {"ha": "center", "va": "center", "fontsize": 9}
-    ax.text(7.45, (len(parts) - 1) / 2, "all-reduce,\ndivide: the mean\nof the gradients", **centre)
+    ax.text(7.45, (len(parts) - 1) / 2, "average\nthe gradients", **centre)
     ax.set_yticks(range(len(parts)), [f"process {rank}" for rank in range(len(parts))])
     ax.tick_params(length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)

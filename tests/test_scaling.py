@@ -38,7 +38,7 @@ def test_an_update_is_made_alone_but_for_one_mean():
     for once in (
         "the first half",
         "the second half",
-        "all-reduce,\ndivide: the mean\nof the gradients",
+        "average\nthe gradients",
     ):
         assert words(ax).count(once) == 1
     assert all(words(ax).count(each) == 2 for each in ("forward", "backward", "update"))
