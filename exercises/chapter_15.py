@@ -530,7 +530,7 @@ EXERCISES = (
     Exercise(
         number="15.2",
         prompt=(
-            "**15.2 Predict.** Bfloat16's eps is 1/128 (0.008 in the first picture): the next "
+            "**15.2 Predict.** Bfloat16's eps is 1/128 (0.0078 in the first picture): the next "
             "number after 1 is 1 + 1/128. What is "
             "`(torch.tensor(512.0, dtype=torch.bfloat16) + 1).item()`?"
         ),

@@ -1495,7 +1495,7 @@ def _in_words(info: torch.finfo) -> str:
     bits = f"{info.dtype}: 1 + {exponent} + {fraction} bits"
     largest = f"{info.max:,.0f}" if info.max < 1e6 else f"{info.max:.2g}"
     smallest = f"{info.smallest_normal * info.eps:.0e}"
-    return f"{bits}, from {smallest} to {largest}, after 1 comes 1 + {info.eps:.1g}"
+    return f"{bits}, from {smallest} to {largest}, after 1 comes 1 + {info.eps:.2g}"
 
 
 def _draw_trips(ax: Axes, top: float, row: str, groups: Sequence[Sequence[str]]) -> None:

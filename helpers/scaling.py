@@ -17,6 +17,16 @@ from helpers.charts import COLORS, DASHES
 TOGETHER, PALE = COLORS[3], "#F3DCE9"
 FILLS = "white", PALE, TOGETHER  # of a number's box: as before, changed, the sum
 STEP = {"forward": COLORS[0], "backward": COLORS[1], "update": COLORS[2]}
+SHARDING = (  # what becomes of a layer in a step with FSDP, and how wide it is drawn
+    ("piece", 1.5),
+    ("all-\ngather", 1.5),
+    ("forward", 2.0),
+    ("piece", 2.5),
+    ("all-\ngather", 1.5),
+    ("backward", 3.0),
+    ("reduce-\nscatter", 1.8),
+    ("piece", 2.7),
+)
 SPENT = {"computing": "0.65", "sending": TOGETHER, "latencies": PALE}
 KEPT = {"weights": COLORS[2], "gradients": COLORS[1], "averages of Adam": COLORS[4]}
 
@@ -118,6 +128,39 @@ def draw_collectives(before: Tensor, after: Mapping[str, Tensor], *, title: str)
         ax.text(left + 2, -0.12, name, ha="center", va="bottom", fontsize=8.5)
         _draw_messages(ax, is_sum[:, None] | (numbers[:, None] == before), left)
     _name_rows(ax, range(rows), rows)
+    return ax
+
+
+def draw_sharding(processes: int, *, title: str) -> Axes:
+    """Draw what each process holds of one layer in the course of a step with FSDP.
+
+    Built in notebook 17. Time runs to the right; a bar is as high as the share of the layer that
+    the process holds, and purple is what they do together.
+
+    Args:
+        processes: how many there are.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there are fewer than two.
+    """
+    if processes < 2:
+        raise ValueError(f"processes must be 2 or more, got {processes}")
+    _, ax = plt.subplots(figsize=(7.0, 0.62 * processes + 0.8), layout="constrained")
+    ax.set(xlim=(0, 16.5), ylim=(processes - 0.4, -0.6), title=title, xlabel="time", xticks=[])
+    for row in range(processes):
+        left = 0.0
+        for name, wide in SHARDING:
+            piece = name == "piece"
+            high = 0.76 / processes if piece else 0.76
+            look: Any = {"facecolor": _of_layer(name), "edgecolor": "white"}
+            ax.add_patch(Rectangle((left, row - high / 2), wide, high, **look))
+            words, centre = f"piece {row}" if piece else name, (left + wide / 2, row)
+            ax.text(*centre, words, ha="center", va="center", fontsize=8, color=_ink_on(name))
+            left += wide
+    ax.set_yticks(range(processes), [f"process {rank}" for rank in range(processes)])
+    ax.tick_params(length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
     return ax
 
 
@@ -234,6 +277,16 @@ def plot_memory(
 
 
 # What each of them draws -------------------------------------------------------------------------
+
+
+def _of_layer(name: str) -> str:
+    """Return the colour of a stage of `SHARDING`: a step's own, or that of common work."""
+    return "0.85" if name == "piece" else STEP.get(name, TOGETHER)
+
+
+def _ink_on(name: str) -> str:
+    """Return a colour that can be read on that of a stage of `SHARDING`."""
+    return "white" if name in STEP else "black"
 
 
 def _box(

@@ -586,7 +586,7 @@ def test_draw_formats_says_how_far_and_how_fine():
     texts = [text.get_text() for text in draw_formats(FORMATS, title="Bits").texts]
     for text, (name, bits) in zip(texts, BITS.items(), strict=True):
         assert text.startswith(f"{name}: {' + '.join(map(str, bits))} bits, from ")
-    assert texts[3].endswith("from 6e-08 to 65,504, after 1 comes 1 + 0.001")
+    assert texts[3].endswith("from 6e-08 to 65,504, after 1 comes 1 + 0.00098")
     assert torch.tensor(6e-8).half() > 0 and torch.tensor(2.9e-8).half() == 0
 
 

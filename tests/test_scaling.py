@@ -16,6 +16,7 @@ from helpers.scaling import (
     TOGETHER,
     draw_collectives,
     draw_processes,
+    draw_sharding,
     draw_update,
     plot_costs,
     plot_memory,
@@ -84,6 +85,21 @@ def test_a_ring_has_an_arrow_from_each_process():
         draw_processes({"now": state, "then": torch.ones(1, 2)}, title="No")
     with pytest.raises(ValueError, match="one shape"):
         draw_processes({}, title="No")
+
+
+def test_a_layer_is_whole_only_while_it_computes():
+    ax = draw_sharding(2, title="FSDP")
+    names, heights = words(ax), [round(box.get_height(), 2) for box in ax.patches]
+    assert len(names) == len(heights) == 16
+    assert {name for name, high in zip(names, heights, strict=True) if high < 0.5} == {
+        "piece 0",
+        "piece 1",
+    }
+    assert [names.count(name) for name in ("forward", "backward", "reduce-\nscatter")] == [2, 2, 2]
+    assert names.count("all-\ngather") == 4
+    assert ax.patches[-1].get_x() + ax.patches[-1].get_width() == ax.get_xlim()[1]
+    with pytest.raises(ValueError, match="processes must be 2 or more, got 1"):
+        draw_sharding(1, title="No")
 
 
 def test_arrows_come_from_those_whose_numbers_are_in_the_result():
