@@ -131,6 +131,40 @@ def draw_collectives(before: Tensor, after: Mapping[str, Tensor], *, title: str)
     return ax
 
 
+def draw_restart(epochs: int, killed: int, *, title: str) -> Axes:
+    """Draw a training in two processes, one of which is killed: what is lost, and what comes after.
+
+    Built in notebook 17. Time runs to the right, not to scale; each epoch ends with a checkpoint.
+
+    Args:
+        epochs: how many there are.
+        killed: the epoch, from 2 on, in the middle of which rank 1 is killed.
+        title: the picture's title.
+
+    Raises:
+        ValueError: there is no such epoch.
+    """
+    if not 2 <= killed <= epochs:
+        raise ValueError(f"killed must lie between 2 and {epochs}, got {killed}")
+    _, ax = plt.subplots(figsize=(7.0, 2.0), layout="constrained")
+    ax.set(xlim=(0, 2 * epochs + 3.3), ylim=(1.6, -0.6), title=title, xlabel="time", xticks=[])
+    for row in range(2):
+        names = [*range(1, killed), None, *range(killed, epochs + 1)]
+        left = 0.0
+        for name in names:
+            if name is None:
+                _box(ax, left, row, 1.5 - 0.4 * row, "0.85", f"{killed}, lost", "black")
+                _box(ax, left + 1.5, row, 1.7, TOGETHER, "restart", "black")
+            else:
+                _box(ax, left, row, 2.0, STEP["forward"], f"epoch {name}")
+            left += 3.2 if name is None else 2.0
+    ax.text(2 * killed - 0.9, 1, "×", ha="center", va="center", fontsize=16, weight="bold")
+    ax.set_yticks([0, 1], ["rank 0", "rank 1, killed"])
+    ax.tick_params(length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    return ax
+
+
 def draw_sharding(processes: int, *, title: str) -> Axes:
     """Draw what each process holds of one layer in the course of a step with FSDP.
 
@@ -187,8 +221,8 @@ def plot_costs(steps: Mapping[int, Mapping[str, float]], *, minutes: float, titl
         _stack(ax, row, [1e3 * parts[name] for name in SPENT])
         end = f"  {totals[count]:,.0f} ms a step: {pace * totals[count]:,.0f} minutes"
         ax.text(min(totals[count], limit), row, end, va="center", fontsize=8, clip_on=False)
-        if totals[count] > limit:
-            ax.text(0.97 * limit, row, "//", color="white", ha="right", va="center", weight="bold")
+        if totals[count] > limit:  # a wide gap: it goes on and on
+            _leave_out(ax, row, 0.84 * limit, 0.06 * limit)
     ax.set(title=title, xlabel="milliseconds of a step", xlim=(0, limit))
     ax.set_yticks(range(len(steps)), [_machines(count) for count in steps])
     ax.set_ylim(len(steps) - 0.5, -0.5)
@@ -332,6 +366,11 @@ def _stack(ax: Axes, row: int, lengths: Sequence[float]) -> None:
     for name, length in zip(SPENT, lengths, strict=True):
         ax.barh(row, length, 0.65, left, **_spent(name))
         left += length
+
+
+def _leave_out(ax: Axes, row: int, left: float, wide: float) -> None:
+    ax.barh(row, wide, 0.7, left, color="white")
+    ax.text(left + wide / 2, row, "…", ha="center", va="center", weight="bold")
 
 
 def _spent(name: str) -> dict[str, Any]:
