@@ -535,7 +535,7 @@ EXERCISES = (
         number="17.1",
         prompt=(
             "**17.1 Predict.** `nn.Linear(63, 100)` has 6,400 numbers in float32. Eight processes "
-            "train it with DistributedDataParallel; say that its all-reduce goes round a ring. How "
+            "train it with DistributedDataParallel; suppose its all-reduce goes round a ring. How "
             "many bytes of gradients does *one* process send in one step?"
         ),
         stub="answer = None  # your number of bytes",
@@ -859,7 +859,7 @@ EXERCISES = (
             "with 10. In round k = 0, 1, 2, … process r and process `r ^ 2**k` (the rank with bit "
             "k flipped) send each other the whole tensor that they have by then, and both add what "
             "came. Write `all_reduce_by_doubling(tensors)` for a list of tensors of one shape, one "
-            "for each process, whose number is 2, 4, 8 or another power of 2. Return two "
+            "for each process; there are 2, 4, 8 or another power of 2 of them. Return two "
             "lists: the tensors in the end, each with memory of its own, and how many numbers each "
             "process has sent. Leave the given tensors as they are."
         ),
