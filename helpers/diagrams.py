@@ -704,9 +704,7 @@ def draw_updates(weight: Tensor, updates: Sequence[float], *, title: str) -> Axe
     return ax
 
 
-def draw_precisions(
-    stations: Mapping[str, int], *, ways: Sequence[str], largest: int = 32, title: str
-) -> Axes:
+def draw_precisions(stations: Mapping[str, int], *, ways: Sequence[str], title: str) -> Axes:
     """Draw what a step with two precisions holds, in a circle; a box is as high as its bits.
 
     Built in notebook 15.
@@ -714,7 +712,6 @@ def draw_precisions(
     Args:
         stations: from what is held to how many bits each of its numbers has, in order.
         ways: for each station, how it is left; the last one leads back to the first.
-        largest: the bits of the highest box.
         title: the picture's title.
 
     Raises:
@@ -727,7 +724,7 @@ def draw_precisions(
     ax.set(xlim=(0, count), ylim=(1.0, -0.6), title=title)
     ax.axis("off")
     for n, ((name, bits), way) in enumerate(zip(stations.items(), ways, strict=True)):
-        high = bits / largest
+        high = bits / max(stations.values())
         look = TILES["module" if high == 1 else "short"]
         ax.add_patch(Rectangle((n + 0.21, -high / 2), 0.58, high, **look))
         words = name.replace(" ", "\n")

@@ -534,6 +534,19 @@ def minutes_are_true(notebook: NotebookNode, path: Path) -> Iterator[str]:
         yield f"expected 'Reading: {minutes} minutes.', got {stated[0]}"
 
 
+LISTING = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def listings_can_be_parsed(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    """Python that a text shows, for the reader to copy, is Python; an ellipsis stands for more."""
+    for number, cell in cells_of(notebook, "markdown"):
+        for listing in LISTING.findall(cell.source):
+            try:
+                ast.parse(listing.replace("…", "..."))
+            except SyntaxError as error:
+                yield f"cell {number}: {error}"
+
+
 def says_why(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """A heading, or a paragraph in bold, says why the reader will want this chapter."""
     texts = [cell.source for _, cell in cells_of(notebook, "markdown")]
@@ -695,6 +708,7 @@ RULES: tuple[Rule, ...] = (
     plots_have_alt_text,
     plots_have_captions,
     minutes_are_true,
+    listings_can_be_parsed,
     says_why,
     names_to_take_along,
     no_anonymous_opponent,

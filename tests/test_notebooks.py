@@ -328,6 +328,10 @@ BAD: list[tuple[Rule, Callable[[NotebookNode], object]]] = [
     (rules.minutes_are_true, put(0, source="# 01 · A")),
     (rules.minutes_are_true, put(TEXT, source="word " * 2000)),
     (rules.minutes_are_true, lambda notebook: notebook.cells.extend(code("x") for _ in range(40))),
+    (
+        rules.listings_can_be_parsed,
+        put(TEXT, source="```python\nfor x in y:    print(x)\n    print(2)\n```"),
+    ),
     (rules.says_why, put(PLOT - 1, source="Nothing can be divided by zero.")),
     (rules.names_to_take_along, drop(NAMED)),
     (rules.names_to_take_along, names_with("## Names", "### Names")),
